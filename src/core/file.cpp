@@ -1,0 +1,125 @@
+#include "core/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace varve {
+
+namespace {
+
+[[noreturn]] void cannot(const std::string& what, const std::filesystem::path& file, int error) {
+  throw LoadError({.what = fmt::format("{}: {}", what, std::strerror(error)),
+                   .where = file.string(),
+                   .expected = {},
+                   .found = {},
+                   .advice = {}});
+}
+
+/// Closes a file descriptor on every way out.
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+struct stat status_of(int fd, const std::filesystem::path& file) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) cannot("cannot be examined", file, errno);
+  if (!S_ISREG(status.st_mode))
+    throw LoadError(
+        {.what = "not a regular file", .where = file.string(), .expected = {}, .found = {}, .advice = {}});
+  return status;
+}
+
+int64_t modified_ns(const struct stat& s) {
+  return int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec;
+}
+
+}  // namespace
+
+std::string read_text(const std::filesystem::path& file, size_t limit) {
+  const Descriptor in{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (in.fd < 0) cannot("cannot be opened", file, errno);
+  const struct stat status = status_of(in.fd, file);
+  if (static_cast<uint64_t>(status.st_size) > limit)
+    throw LoadError({.what = "the file is larger than such a file may be",
+                     .where = file.string(),
+                     .expected = fmt::format("at most {} bytes", limit),
+                     .found = fmt::format("{} bytes", status.st_size),
+                     .advice = {}});
+  std::string text(static_cast<size_t>(status.st_size), '\0');
+  size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t got = ::read(in.fd, text.data() + done, text.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) cannot("cannot be read", file, errno);
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  text.resize(done);
+  return text;
+}
+
+void write_text(const std::filesystem::path& file, std::string_view text) {
+  const std::filesystem::path temporary = file.string() + fmt::format(".{}.tmp", ::getpid());
+  {
+    const Descriptor out{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+    if (out.fd < 0) cannot("cannot be written", temporary, errno);
+    size_t done = 0;
+    while (done < text.size()) {
+      const ssize_t put = ::write(out.fd, text.data() + done, text.size() - done);
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) {
+        const int error = errno;
+        ::unlink(temporary.c_str());
+        cannot("cannot be written", file, error);
+      }
+      done += static_cast<size_t>(put);
+    }
+    ::fsync(out.fd);
+  }
+  if (::rename(temporary.c_str(), file.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    cannot("cannot be put in place", file, error);
+  }
+}
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& file) {
+  const Descriptor in{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (in.fd < 0) cannot("cannot be opened", file, errno);
+  const struct stat status = status_of(in.fd, file);
+  std::shared_ptr<MappedFile> mapped(new MappedFile);
+  mapped->path_ = file;
+  mapped->size_ = static_cast<size_t>(status.st_size);
+  mapped->inode_ = status.st_ino;
+  mapped->modified_ns_ = modified_ns(status);
+  if (mapped->size_ > 0) {
+    void* at = ::mmap(nullptr, mapped->size_, PROT_READ, MAP_PRIVATE, in.fd, 0);
+    if (at == MAP_FAILED) cannot("cannot be mapped into memory", file, errno);
+    mapped->data_ = static_cast<const std::byte*>(at);
+  }
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+bool MappedFile::unchanged() const {
+  struct stat status {};
+  if (::stat(path_.c_str(), &status) != 0) return false;
+  return status.st_ino == inode_ && static_cast<size_t>(status.st_size) == size_ &&
+         modified_ns(status) == modified_ns_;
+}
+
+}  // namespace varve

@@ -1,0 +1,178 @@
+#include "core/json.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "core/file.h"
+
+namespace varve::json {
+
+namespace {
+
+/// Builds a Value from nlohmann's SAX events and stops at the first breach of a cap.
+class Builder {
+ public:
+  explicit Builder(const Limits& limits) : limits_(limits) {}
+
+  bool null() { return put(Value()); }
+  bool boolean(bool b) { return put(Value(b)); }
+  bool number_integer(int64_t i) { return put(Value(i)); }
+  bool number_unsigned(uint64_t i) { return put(Value(i)); }
+  bool number_float(double d, const std::string& /*spelling*/) { return put(Value(d)); }
+  bool string(std::string& s) {
+    if (s.size() > limits_.text) return fail("a string longer than the limit");
+    return put(Value(std::move(s)));
+  }
+  bool binary(nlohmann::json::binary_t& /*bytes*/) { return fail("binary data"); }
+  bool start_object(size_t /*size*/) { return open(Value(Table{})); }
+  bool key(std::string& name) {
+    Frame& frame = stack_.back();
+    if (++keys_ > limits_.keys) return fail(fmt::format("more than {} object members", limits_.keys));
+    if (!frame.seen.insert(name).second) return fail("the key \"" + name.substr(0, 80) + "\" stands twice");
+    frame.key = std::move(name);
+    return true;
+  }
+  bool end_object() { return close(); }
+  bool start_array(size_t /*size*/) { return open(Value(Array{})); }
+  bool end_array() { return close(); }
+  bool parse_error(size_t position, const std::string& /*token*/, const nlohmann::json::exception& e) {
+    std::string_view text = e.what();
+    // nlohmann prefixes "[json.exception.parse_error.101] parse error at line 1, column 2: "
+    const size_t colon = text.find("] ");
+    if (colon != std::string_view::npos) text.remove_prefix(colon + 2);
+    error_ = fmt::format("{} (byte {})", text, position);
+    return false;
+  }
+
+  Value take() { return std::move(root_); }
+  const std::string& error() const { return error_; }
+
+ private:
+  struct Frame {
+    Value value;
+    std::string key;
+    std::unordered_set<std::string> seen;
+  };
+
+  bool fail(std::string what) {
+    error_ = std::move(what);
+    return false;
+  }
+  bool open(Value container) {
+    if (static_cast<int>(stack_.size()) >= limits_.depth)
+      return fail(fmt::format("nested deeper than {} levels", limits_.depth));
+    stack_.push_back({.value = std::move(container), .key = {}, .seen = {}});
+    return true;
+  }
+  bool close() {
+    Value done = std::move(stack_.back().value);
+    stack_.pop_back();
+    return put(std::move(done));
+  }
+  bool put(Value value) {
+    if (stack_.empty()) {
+      root_ = std::move(value);
+      return true;
+    }
+    Frame& frame = stack_.back();
+    if (frame.value.is_array())
+      frame.value.array().push_back(std::move(value));
+    else
+      frame.value.table().append(std::move(frame.key), std::move(value));
+    return true;
+  }
+
+  Limits limits_;
+  std::vector<Frame> stack_;
+  Value root_;
+  size_t keys_ = 0;
+  std::string error_;
+};
+
+/// Python's json writes NaN, Infinity and -Infinity; JSON has no word for them. Outside of strings they
+/// become null, 1e999 and -1e999, which every parser reads as wanted.
+std::string without_python_numbers(std::string_view text) {
+  std::string out;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      out += c;
+      if (c == '\\' && i + 1 < text.size()) out += text[++i];
+      if (c == '"') in_string = false;
+    } else if (text.substr(i, 3) == "NaN") {
+      out += "null";
+      i += 2;
+    } else if (text.substr(i, 8) == "Infinity") {
+      out += "1e999";
+      i += 7;
+    } else {
+      out += c;
+      in_string = c == '"';
+    }
+  }
+  return out;
+}
+
+nlohmann::ordered_json to_nlohmann(const Value& value) {
+  switch (value.kind()) {
+    case Value::Kind::null:
+      return nullptr;
+    case Value::Kind::boolean:
+      return value.boolean();
+    case Value::Kind::integer:
+      return value.integer();
+    case Value::Kind::real:
+      return value.number();
+    case Value::Kind::text:
+      return value.text();
+    case Value::Kind::array: {
+      auto out = nlohmann::ordered_json::array();
+      for (const Value& item : value.array()) out.push_back(to_nlohmann(item));
+      return out;
+    }
+    case Value::Kind::table: {
+      auto out = nlohmann::ordered_json::object();
+      for (const auto& [key, item] : value.table()) out[key] = to_nlohmann(item);
+      return out;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<Value> parse(std::string_view text, const Limits& limits) {
+  if (text.size() > limits.bytes)
+    return RequestError{fmt::format("{} bytes of JSON, the limit is {}", text.size(), limits.bytes), {}};
+  Builder builder(limits);
+  if (nlohmann::json::sax_parse(text, &builder)) return builder.take();
+  const bool python =
+      text.find("NaN") != std::string_view::npos || text.find("Infinity") != std::string_view::npos;
+  if (python) {
+    Builder again(limits);
+    if (nlohmann::json::sax_parse(without_python_numbers(text), &again)) return again.take();
+  }
+  return RequestError{builder.error(), {}};
+}
+
+Value read_file(const std::filesystem::path& file, const Limits& limits) {
+  const std::string text = read_text(file, limits.bytes);
+  Result<Value> parsed = parse(text, limits);
+  if (!parsed)
+    throw LoadError({.what = "not valid JSON: " + parsed.error().message,
+                     .where = file.string(),
+                     .expected = {},
+                     .found = {},
+                     .advice = "Download the file again, or correct it."});
+  return std::move(parsed.value());
+}
+
+std::string dump(const Value& value, int indent) {
+  return to_nlohmann(value).dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace varve::json

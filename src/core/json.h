@@ -1,0 +1,31 @@
+#pragma once
+// JSON text <-> Value. Reading is strict (RFC 8259, UTF-8, no duplicate keys) and capped, because files
+// and requests are hostile until checked. NaN and Infinity, which Python writes into configs, are read.
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+#include "core/value.h"
+
+namespace varve::json {
+
+/// Caps of one document. The defaults are those for config files.
+struct Limits {
+  size_t bytes = size_t{16} << 20;
+  int depth = 64;
+  size_t keys = 100'000;           // members over the whole document
+  size_t text = size_t{64} << 20;  // one string
+};
+
+/// The document, or what is wrong with it and at which byte.
+Result<Value> parse(std::string_view text, const Limits& limits = {});
+
+/// parse() of a whole file; a LoadError names the file.
+Value read_file(const std::filesystem::path& file, const Limits& limits = {});
+
+/// indent < 0: one line, "," and ":" without blanks. Non-ASCII stays UTF-8 (invalid bytes are replaced).
+/// Reals are written so that reading gives the same double.
+std::string dump(const Value& value, int indent = -1);
+
+}  // namespace varve::json

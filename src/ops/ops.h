@@ -1,0 +1,226 @@
+#pragma once
+// The op table: what a backend implements, and nothing else. Each op is one struct of arguments with its
+// contract; all matrices are row-major float32 unless said otherwise; `rows` are tokens of the step.
+//
+// One answer (design rule 5): each output element is computed by a fixed sequence of floating-point
+// operations that depends on the weights and on that row's own inputs alone. A backend may choose any
+// blocking as long as the bits do not depend on the number of rows, on threads or on page placement.
+#include <cstdint>
+#include <span>
+
+#include "core/thread_pool.h"
+#include "ops/kv_layout.h"
+#include "ops/weight.h"
+
+namespace varve::ops {
+
+/// exact: activations and KV in float32, weights as stored. fast: activations in int8 per group against
+/// quantised weights, in bf16 against 16-bit weights; KV in bf16.
+enum class Precision : uint8_t { exact, fast };
+
+enum class Activation : uint8_t { silu, gelu, gelu_tanh, relu, relu_squared, sigmoid, tanh, identity };
+
+/// x [rows, cols] with a row stride in elements.
+struct Rows {
+  const float* data = nullptr;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int64_t stride = 0;
+};
+
+/// out[i] = scale * table[ids[i]]; ids must be in range (checked by the caller).
+struct EmbedArgs {
+  const PackedWeight* table = nullptr;
+  std::span<const int32_t> ids;
+  float scale = 1.0f;
+  float* out = nullptr;  // [ids, table->cols]
+};
+
+/// y = W x (+ bias), W [out, in]; `accumulate`: y += W x + bias (the residual add).
+struct LinearOut {
+  const PackedWeight* weight = nullptr;
+  const float* bias = nullptr;  // [out] or null
+  float* y = nullptr;
+  int64_t y_stride = 0;
+  bool accumulate = false;
+};
+
+/// Several matrices against the same rows: the rows are quantised once per activation format.
+struct LinearArgs {
+  Rows x;
+  std::span<const LinearOut> outs;
+};
+
+/// One expert's share of a step: its rows of x (indices), its matrix, its rows of y (same order).
+struct ExpertSlice {
+  const PackedWeight* weight = nullptr;
+  const float* bias = nullptr;    // [out] or null
+  std::span<const int32_t> rows;  // row of x for each row of this slice
+  float* y = nullptr;             // [rows.size(), y_stride]
+};
+
+/// The grouped linear of a mixture of experts: every slice independent, the same bits as LinearArgs.
+struct ExpertLinearArgs {
+  Rows x;
+  std::span<const ExpertSlice> slices;
+  int64_t y_stride = 0;
+};
+
+/// RMS norm: y = x / sqrt(mean(x^2) + eps) * (weight + offset); Zhang and Sennrich 2019.
+/// `group` > 0 normalises each run of `group` columns by itself (norms per head), weight [group].
+struct RmsNormArgs {
+  Rows x;
+  const float* weight = nullptr;  // [cols or group]; null: no weight
+  float eps = 1e-6f;
+  int64_t group = 0;
+  float* y = nullptr;
+  int64_t y_stride = 0;
+};
+
+/// Layer norm: y = (x - mean) / sqrt(var + eps) * weight + bias; Ba et al. 2016.
+struct LayerNormArgs {
+  Rows x;
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // may be null
+  float eps = 1e-5f;
+  float* y = nullptr;
+  int64_t y_stride = 0;
+};
+
+/// Rotary embedding in place on the first `dims` of each head (Su et al. 2021).
+/// angle(row, i) = cos/sin tables [rows, dims/2], already scaled. interleaved: pairs (2i, 2i+1), else
+/// (i, i + dims/2).
+struct RopeArgs {
+  float* x = nullptr;  // [rows, stride], heads x head_dim within a row
+  int64_t rows = 0;
+  int64_t stride = 0;
+  int64_t heads = 0;
+  int64_t head_dim = 0;
+  int64_t dims = 0;
+  bool interleaved = false;
+  const float* cos = nullptr;
+  const float* sin = nullptr;
+};
+
+/// The pages of one sequence: page p holds positions [16p, 16p+16).
+struct PageTable {
+  std::span<std::byte* const> pages;  // this layer's part of each page
+};
+
+/// Which rows of the step belong to which sequence: rows [begin, begin+count) at positions
+/// [position, position+count).
+struct KvSlice {
+  int32_t begin = 0;
+  int32_t count = 0;
+  int32_t position = 0;
+  PageTable table;
+};
+
+/// Writes k and v rows into their pages.
+struct KvAppendArgs {
+  KvLayout layout;
+  std::span<const KvSlice> slices;
+  const float* k = nullptr;  // [rows, k_stride], kv_heads x head_dim
+  int64_t k_stride = 0;
+  const float* v = nullptr;  // [rows, v_stride], kv_heads x value_dim
+  int64_t v_stride = 0;
+};
+
+/// Paged attention (Vaswani et al. 2017; pages after Kwon et al. 2023). Row at position p sees positions
+/// (p - window, p] (window 0: all of [0, p]); query head h reads KV head h / (heads / kv_heads).
+/// score = scale * q.k, then softcap * tanh(score / softcap) when softcap > 0; a sink adds exp(sink[h])
+/// to the softmax's sum. Keys and values of the rows themselves are in the pages already.
+struct AttentionArgs {
+  KvLayout layout;
+  std::span<const KvSlice> slices;
+  const float* q = nullptr;  // [rows, q_stride], heads x head_dim
+  int64_t q_stride = 0;
+  int64_t heads = 0;
+  float scale = 1.0f;
+  int64_t window = 0;
+  float softcap = 0.0f;
+  const float* sinks = nullptr;  // [heads] or null
+  float* out = nullptr;          // [rows, out_stride], heads x value_dim
+  int64_t out_stride = 0;
+};
+
+/// out = act(gate) * up, element by element; up null: out = act(gate). In place (out == gate) allowed.
+/// limit > 0 clamps: gate to at most limit, up to [-limit, limit].
+struct GatedArgs {
+  const float* gate = nullptr;
+  int64_t gate_stride = 0;
+  const float* up = nullptr;
+  int64_t up_stride = 0;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  Activation activation = Activation::silu;
+  float* out = nullptr;
+  int64_t out_stride = 0;
+};
+
+/// y = alpha * x + beta * y over [rows, cols]; beta 0 does not read y.
+struct AxpbyArgs {
+  Rows x;
+  float alpha = 1.0f;
+  float beta = 1.0f;
+  float* y = nullptr;
+  int64_t y_stride = 0;
+};
+
+/// x = cap * tanh(x / cap) in place over [rows, cols].
+struct SoftcapArgs {
+  float* x = nullptr;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int64_t stride = 0;
+  float cap = 0.0f;
+};
+
+/// Top-k routing of a mixture of experts, one row of router logits per token.
+///   softmax_topk  probabilities over all experts, the k largest taken (ties: the lower index), then
+///                 divided by their sum when `renormalize`
+///   topk_softmax  the k largest logits, softmax over those
+/// weights are then multiplied by `scale`. Chosen experts stand in order of falling probability.
+struct RouteArgs {
+  enum class Kind : uint8_t { softmax_topk, topk_softmax };
+  Rows logits;  // [rows, experts]
+  Kind kind = Kind::softmax_topk;
+  int64_t active = 0;
+  bool renormalize = false;
+  float scale = 1.0f;
+  int32_t* experts = nullptr;  // [rows, active]
+  float* weights = nullptr;    // [rows, active]
+};
+
+/// y[row] += sum over j of weights[row, j] * x[slot[row, j]], j in order: puts experts' outputs back.
+struct CombineArgs {
+  const float* x = nullptr;  // [slots, cols]
+  int64_t cols = 0;
+  int64_t rows = 0;
+  int64_t active = 0;
+  const int32_t* slots = nullptr;  // [rows, active]
+  const float* weights = nullptr;  // [rows, active]
+  float* y = nullptr;
+  int64_t y_stride = 0;
+};
+
+/// A backend: the ops above, on one pool. Chosen once per process (kernels/backend.h).
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual void embed(const EmbedArgs& args) = 0;
+  virtual void linear(const LinearArgs& args) = 0;
+  virtual void expert_linear(const ExpertLinearArgs& args) = 0;
+  virtual void rms_norm(const RmsNormArgs& args) = 0;
+  virtual void layer_norm(const LayerNormArgs& args) = 0;
+  virtual void rope(const RopeArgs& args) = 0;
+  virtual void kv_append(const KvAppendArgs& args) = 0;
+  virtual void attention(const AttentionArgs& args) = 0;
+  virtual void gated(const GatedArgs& args) = 0;
+  virtual void axpby(const AxpbyArgs& args) = 0;
+  virtual void softcap(const SoftcapArgs& args) = 0;
+  virtual void route(const RouteArgs& args) = 0;
+  virtual void combine(const CombineArgs& args) = 0;
+};
+
+}  // namespace varve::ops

@@ -1,0 +1,58 @@
+#include "core/value.h"
+
+#include <gtest/gtest.h>
+
+#include "core/json.h"
+#include "core/toml.h"
+
+namespace varve {
+namespace {
+
+TEST(Json, KeepsOrderAndKinds) {
+  const auto parsed =
+      json::parse(R"({"b": 1, "a": [true, null, 2.5, "x"], "c": {"d": 18446744073709551615}})");
+  ASSERT_TRUE(parsed.ok());
+  const Value& v = parsed.value();
+  EXPECT_EQ(v.table().keys(), (std::vector<std::string>{"b", "a", "c"}));
+  EXPECT_EQ(v.find("b")->integer(), 1);
+  EXPECT_TRUE(v.find("a")->array()[1].is_null());
+  EXPECT_DOUBLE_EQ(v.find_path("c.d")->number(), 18446744073709551615.0);
+  EXPECT_EQ(json::dump(v), R"({"b":1,"a":[true,null,2.5,"x"],"c":{"d":18446744073709551616.0}})");
+}
+
+TEST(Json, RefusesDuplicatesDepthAndRubbish) {
+  EXPECT_NE(json::parse(R"({"a":1,"a":2})").error().message.find("stands twice"), std::string::npos);
+  EXPECT_FALSE(json::parse(std::string(100, '[') + std::string(100, ']')).ok());
+  EXPECT_TRUE(json::parse(std::string(60, '[') + std::string(60, ']')).ok());
+  EXPECT_FALSE(json::parse("{\"a\": }").ok());
+  EXPECT_FALSE(json::parse("").ok());
+  EXPECT_FALSE(json::parse("\"\xff\"").ok());
+}
+
+TEST(Json, ReadsPythonsInfinity) {
+  const auto parsed =
+      json::parse(R"({"limit": [0.0, Infinity], "text": "Infinity", "low": -Infinity, "n": NaN})");
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+  EXPECT_EQ(parsed.value().find("limit")->array()[1].number(), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(parsed.value().find("low")->number(), -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(parsed.value().find("text")->text(), "Infinity");
+}
+
+TEST(Toml, KeepsOrderAndLines) {
+  const Value v = toml::parse("z = 1\n[b]\nq = \"x\"\na = [1, 2]\n[a]\nk = true\n", "t.toml");
+  EXPECT_EQ(v.table().keys(), (std::vector<std::string>{"z", "b", "a"}));
+  EXPECT_EQ(v.find_path("b")->table().keys(), (std::vector<std::string>{"q", "a"}));
+  EXPECT_EQ(v.find_path("b.a")->line(), 4);
+}
+
+TEST(Toml, NamesTheLine) {
+  try {
+    toml::parse("a = 1\nb = = 2\n", "family.toml");
+    FAIL() << "must be refused";
+  } catch (const LoadError& e) {
+    EXPECT_NE(std::string(e.what()).find("family.toml:2"), std::string::npos) << e.what();
+  }
+}
+
+}  // namespace
+}  // namespace varve

@@ -1,0 +1,41 @@
+#include "support/data.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <vector>
+
+namespace varve::test {
+
+namespace fs = std::filesystem;
+
+fs::path source_dir() { return VARVE_SOURCE_DIR; }
+
+fs::path shared_data(const std::string& relative) {
+  const char* chosen = std::getenv("VARVE_TEST_DATA");
+  return (chosen ? fs::path(chosen) : source_dir().parent_path() / "shared" / "data") / relative;
+}
+
+namespace {
+
+/// Removes its directories when the process ends.
+struct Scratch {
+  std::vector<fs::path> made;
+  ~Scratch() {
+    std::error_code ignored;
+    for (const fs::path& dir : made) fs::remove_all(dir, ignored);
+  }
+};
+
+}  // namespace
+
+fs::path scratch_dir() {
+  static Scratch scratch;
+  const fs::path dir = fs::temp_directory_path() / ("varve-test-" + std::to_string(::getpid()) + "-" +
+                                                    std::to_string(scratch.made.size()));
+  fs::create_directories(dir);
+  scratch.made.push_back(dir);
+  return dir;
+}
+
+}  // namespace varve::test

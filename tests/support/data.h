@@ -1,0 +1,23 @@
+#pragma once
+// Where tests find files: the project's own cases, and the shared folder of real models and tokenizers.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+namespace varve::test {
+
+/// The root of the source tree.
+std::filesystem::path source_dir();
+
+/// A path below the shared data folder (VARVE_TEST_DATA, else ../shared/data beside the source tree).
+std::filesystem::path shared_data(const std::string& relative);
+
+/// An empty directory of this test's own, removed at the end of the process.
+std::filesystem::path scratch_dir();
+
+}  // namespace varve::test
+
+/// Skips the test, naming what is absent.
+#define VARVE_NEEDS(path) \
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "needs " << (path).string()
