@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -15,13 +16,17 @@ namespace {
 /// Builds a Value from nlohmann's SAX events and stops at the first breach of a cap.
 class Builder {
  public:
-  explicit Builder(const Limits& limits) : limits_(limits) {}
+  explicit Builder(const Limits& limits, double infinity = std::numeric_limits<double>::quiet_NaN())
+      : limits_(limits), infinity_(infinity) {}
 
   bool null() { return put(Value()); }
   bool boolean(bool b) { return put(Value(b)); }
   bool number_integer(int64_t i) { return put(Value(i)); }
   bool number_unsigned(uint64_t i) { return put(Value(i)); }
-  bool number_float(double d, const std::string& /*spelling*/) { return put(Value(d)); }
+  bool number_float(double d, const std::string& /*spelling*/) {
+    if (std::abs(d) == infinity_) d = std::copysign(std::numeric_limits<double>::infinity(), d);
+    return put(Value(d));
+  }
   bool string(std::string& s) {
     if (s.size() > limits_.text) return fail("a string longer than the limit");
     return put(Value(std::move(s)));
@@ -86,6 +91,7 @@ class Builder {
   }
 
   Limits limits_;
+  double infinity_;  // a number that stands for infinity; NaN: none does
   std::vector<Frame> stack_;
   Value root_;
   size_t keys_ = 0;
@@ -93,7 +99,10 @@ class Builder {
 };
 
 /// Python's json writes NaN, Infinity and -Infinity; JSON has no word for them. Outside of strings they
-/// become null, 1e999 and -1e999, which every parser reads as wanted.
+/// become null and kInfinitySpelling, which the Builder turns back.
+constexpr double kInfinityStandIn = std::numeric_limits<double>::max();
+constexpr std::string_view kInfinitySpelling = "1.7976931348623157e308";
+
 std::string without_python_numbers(std::string_view text) {
   std::string out;
   bool in_string = false;
@@ -107,7 +116,7 @@ std::string without_python_numbers(std::string_view text) {
       out += "null";
       i += 2;
     } else if (text.substr(i, 8) == "Infinity") {
-      out += "1e999";
+      out += kInfinitySpelling;
       i += 7;
     } else {
       out += c;
@@ -153,7 +162,7 @@ Result<Value> parse(std::string_view text, const Limits& limits) {
   const bool python =
       text.find("NaN") != std::string_view::npos || text.find("Infinity") != std::string_view::npos;
   if (python) {
-    Builder again(limits);
+    Builder again(limits, kInfinityStandIn);
     if (nlohmann::json::sax_parse(without_python_numbers(text), &again)) return again.take();
   }
   return RequestError{builder.error(), {}};
