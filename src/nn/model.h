@@ -35,6 +35,9 @@ class Model {
   virtual const ModelSpec& spec() const = 0;
   virtual const StateLayout& state() const = 0;
 
+  /// Sequences may share pages only when their limits give the same class. Constant for most models.
+  virtual int64_t position_class(int64_t limit) const = 0;
+
   /// Writes logits [logit_rows, vocab] and the state of every slice. `hidden`, when set, is called with
   /// the embedding (layer -1) and each layer's output [rows, hidden].
   struct Output {
@@ -46,5 +49,8 @@ class Model {
 
 /// Runs a binder over the blocks of a spec without loading anything (inspect, sizes).
 void bind_model(const ModelSpec& spec, Binder& binder);
+
+/// What a sequence of such a model remembers, without loading anything.
+StateLayout state_layout(const ModelSpec& spec, ops::Precision precision);
 
 }  // namespace varve::nn

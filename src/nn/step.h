@@ -13,6 +13,9 @@ struct Step {
     int32_t begin = 0;
     int32_t count = 0;
     int32_t position = 0;
+    /// Positions this sequence will have at most (prompt and answer). Rotary kinds that stretch with the
+    /// length (dynamic, longrope) are fixed by it for the whole sequence: see Model::position_class.
+    int64_t limit = 0;
     /// The sequence's pages in order; page p holds positions [16p, 16p+16) of every layer.
     std::vector<std::byte*> pages;
     /// The sequence's recurrent state, all layers (StateLayout::slot_bytes); null when there is none.

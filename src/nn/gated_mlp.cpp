@@ -1,0 +1,45 @@
+#include "nn/gated_mlp.h"
+
+#include <array>
+
+#include "nn/attention.h"
+
+namespace varve::nn {
+
+void GatedMlp::bind(Binder& binder) {
+  const Scope scope(binder, "mlp");
+  const Presence bias = presence_from(params_.bias);
+  binder.linear("gate_proj", {.out = params_.inner, .in = hidden_, .bias = bias}, gate_);
+  binder.linear("up_proj", {.out = params_.inner, .in = hidden_, .bias = bias}, up_);
+  binder.linear("down_proj", {.out = hidden_, .in = params_.inner, .bias = bias}, down_);
+}
+
+void GatedMlp::forward(Forward& at, const ops::Rows& x, const Into& out) const {
+  const Workspace::Frame frame(at.work);
+  const int64_t width = params_.inner;
+  float* gate = at.work.floats(x.rows, width);
+  float* up = at.work.floats(x.rows, width);
+  const std::array<ops::LinearOut, 2> projections{{
+      {.weight = &gate_.weight, .bias = gate_.bias.data(), .y = gate, .y_stride = width},
+      {.weight = &up_.weight, .bias = up_.bias.data(), .y = up, .y_stride = width},
+  }};
+  at.backend.linear({.x = x, .outs = projections});
+  at.backend.gated({.gate = gate,
+                    .gate_stride = width,
+                    .up = up,
+                    .up_stride = width,
+                    .rows = x.rows,
+                    .cols = width,
+                    .activation = params_.activation,
+                    .out = gate,
+                    .out_stride = width});
+  const ops::LinearOut output{.weight = &down_.weight,
+                              .bias = down_.bias.data(),
+                              .y = out.y,
+                              .y_stride = out.stride,
+                              .accumulate = out.accumulate};
+  at.backend.linear(
+      {.x = {.data = gate, .rows = x.rows, .cols = width, .stride = width}, .outs = {&output, 1}});
+}
+
+}  // namespace varve::nn

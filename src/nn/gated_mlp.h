@@ -1,0 +1,30 @@
+#pragma once
+// "gated_mlp": down(act(gate(x)) * up(x)) (Shazeer 2020, "GLU variants").
+#include "nn/block.h"
+
+namespace varve::nn {
+
+class GatedMlp : public FeedForward {
+ public:
+  struct Params {
+    int64_t inner = 0;
+    ops::Activation activation = ops::Activation::silu;
+    std::string bias = "optional";
+    template <class V>
+    void visit(V& v) {
+      v.required("inner", inner, "width between the projections");
+      v.optional("activation", activation, "activation of the gate");
+      v.choice("bias", bias, {"optional", "required", "absent"}, "biases of the projections");
+    }
+  };
+  GatedMlp(const Params& params, const BlockInit& init) : params_(params), hidden_(init.hidden) {}
+  void bind(Binder& binder) override;
+  void forward(Forward& at, const ops::Rows& x, const Into& out) const override;
+
+ private:
+  Params params_;
+  int64_t hidden_;
+  Linear gate_, up_, down_;
+};
+
+}  // namespace varve::nn

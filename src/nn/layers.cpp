@@ -1,0 +1,80 @@
+#include "nn/layers.h"
+
+namespace varve::nn {
+
+PreNorm::PreNorm(const Params& params, LayerParts parts)
+    : params_(params), parts_(std::move(parts)), mixer_norm_(parts_.norm()), ffn_norm_(parts_.norm()) {}
+
+void PreNorm::bind(Binder& binder) {
+  mixer_norm_->bind(binder, "input_layernorm");
+  parts_.mixer->bind(binder);
+  ffn_norm_->bind(binder, "post_attention_layernorm");
+  parts_.ffn->bind(binder);
+}
+
+void PreNorm::forward(Forward& at, float* x) const {
+  const Workspace::Frame frame(at.work);
+  const int64_t rows = at.rows(), width = parts_.hidden;
+  const ops::Rows stream{.data = x, .rows = rows, .cols = width, .stride = width};
+  float* normed = at.work.floats(rows, width);
+  const ops::Rows in{.data = normed, .rows = rows, .cols = width, .stride = width};
+
+  // With a factor the result takes a detour; without, it is added where it is computed.
+  const bool scaled = params_.residual_scale != 1.0f;
+  float* part = scaled ? at.work.floats(rows, width) : x;
+  const Into out{.y = part, .stride = width, .accumulate = !scaled};
+  auto add = [&] {
+    if (scaled)
+      at.backend.axpby({.x = {.data = part, .rows = rows, .cols = width, .stride = width},
+                        .alpha = params_.residual_scale,
+                        .y = x,
+                        .y_stride = width});
+  };
+
+  mixer_norm_->forward(at.backend, stream, normed, width);
+  parts_.mixer->forward(at, in, out);
+  add();
+  ffn_norm_->forward(at.backend, stream, normed, width);
+  parts_.ffn->forward(at, in, out);
+  add();
+}
+
+SandwichNorm::SandwichNorm(const Params& /*params*/, LayerParts parts)
+    : parts_(std::move(parts)),
+      mixer_in_(parts_.norm()),
+      mixer_out_(parts_.norm()),
+      ffn_in_(parts_.norm()),
+      ffn_out_(parts_.norm()) {}
+
+void SandwichNorm::bind(Binder& binder) {
+  mixer_in_->bind(binder, "input_layernorm");
+  parts_.mixer->bind(binder);
+  mixer_out_->bind(binder, "post_attention_layernorm");
+  ffn_in_->bind(binder, "pre_feedforward_layernorm");
+  parts_.ffn->bind(binder);
+  ffn_out_->bind(binder, "post_feedforward_layernorm");
+}
+
+void SandwichNorm::forward(Forward& at, float* x) const {
+  const Workspace::Frame frame(at.work);
+  const int64_t rows = at.rows(), width = parts_.hidden;
+  const ops::Rows stream{.data = x, .rows = rows, .cols = width, .stride = width};
+  float* normed = at.work.floats(rows, width);
+  float* part = at.work.floats(rows, width);
+  const ops::Rows in{.data = normed, .rows = rows, .cols = width, .stride = width};
+  const ops::Rows result{.data = part, .rows = rows, .cols = width, .stride = width};
+  const Into out{.y = part, .stride = width, .accumulate = false};
+  auto normalise_and_add = [&](const Norm& norm) {
+    norm.forward(at.backend, result, normed, width);
+    at.backend.axpby({.x = in, .y = x, .y_stride = width});
+  };
+
+  mixer_in_->forward(at.backend, stream, normed, width);
+  parts_.mixer->forward(at, in, out);
+  normalise_and_add(*mixer_out_);
+  ffn_in_->forward(at.backend, stream, normed, width);
+  parts_.ffn->forward(at, in, out);
+  normalise_and_add(*ffn_out_);
+}
+
+}  // namespace varve::nn

@@ -1,0 +1,57 @@
+#pragma once
+// How a decoder layer wires its parts together.
+//   "pre_norm"       x += mixer(norm(x));        x += ffn(norm(x))
+//   "sandwich_norm"  x += norm(mixer(norm(x)));  x += norm(ffn(norm(x)))
+#include <functional>
+#include <memory>
+
+#include "nn/block.h"
+
+namespace varve::nn {
+
+/// The parts every layer has.
+struct LayerParts {
+  std::unique_ptr<Mixer> mixer;
+  std::unique_ptr<FeedForward> ffn;
+  int64_t hidden = 0;
+  /// Makes one more norm of the layer's kind.
+  std::function<std::unique_ptr<Norm>()> norm;
+};
+
+class PreNorm : public Layer {
+ public:
+  struct Params {
+    float residual_scale = 1.0f;
+    template <class V>
+    void visit(V& v) {
+      v.optional("residual_scale", residual_scale, "factor of what is added to the residual stream");
+    }
+  };
+  PreNorm(const Params& params, LayerParts parts);
+  void bind(Binder& binder) override;
+  StateNeed state(ops::Precision precision) const override { return parts_.mixer->state(precision); }
+  void forward(Forward& at, float* x) const override;
+
+ private:
+  Params params_;
+  LayerParts parts_;
+  std::unique_ptr<Norm> mixer_norm_, ffn_norm_;
+};
+
+class SandwichNorm : public Layer {
+ public:
+  struct Params {
+    template <class V>
+    void visit(V& /*v*/) {}
+  };
+  SandwichNorm(const Params& params, LayerParts parts);
+  void bind(Binder& binder) override;
+  StateNeed state(ops::Precision precision) const override { return parts_.mixer->state(precision); }
+  void forward(Forward& at, float* x) const override;
+
+ private:
+  LayerParts parts_;
+  std::unique_ptr<Norm> mixer_in_, mixer_out_, ffn_in_, ffn_out_;
+};
+
+}  // namespace varve::nn

@@ -1,0 +1,156 @@
+#include "nn/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "nn/block.h"
+#include "nn/loader.h"
+#include "nn/rope.h"
+
+namespace varve::nn {
+
+namespace {
+
+/// The blocks of a model and the order they are bound and run in.
+class Decoder final : public Model {
+ public:
+  explicit Decoder(const ModelSpec& spec);
+  void bind(Binder& binder);
+  void settle(ops::Precision precision);
+
+  const ModelSpec& spec() const override { return spec_; }
+  const StateLayout& state() const override { return state_; }
+  int64_t position_class(int64_t limit) const override { return ropes_.position_class(limit); }
+  void forward(const Step& step, ops::Backend& backend, const Output& output) override;
+
+ private:
+  void enter_layer(const Step& step, size_t layer);
+  void head(const Step& step, ops::Backend& backend, const float* x, float* logits);
+
+  ModelSpec spec_;
+  ops::Precision precision_ = ops::Precision::fast;
+  RopeTables ropes_;
+  Linear embedding_;  // [vocab, hidden]
+  Linear lm_head_;    // [vocab, hidden]; empty when tied
+  std::vector<std::unique_ptr<Layer>> layers_;
+  std::unique_ptr<Norm> final_norm_;
+  StateLayout state_;
+  std::vector<int64_t> page_offsets_, slot_offsets_;  // of each layer
+  Workspace work_;
+  std::vector<ops::KvSlice> kv_;                 // of the layer being computed
+  std::vector<std::vector<std::byte*>> tables_;  // its page pointers, per slice
+};
+
+Decoder::Decoder(const ModelSpec& spec) : spec_(spec) {
+  for (const LayerSpec& layer : spec_.layers) layers_.push_back(make_layer(layer, spec_.hidden, ropes_));
+  final_norm_ = make_norm(
+      spec_.final_norm, {.params = spec_.final_norm.params, .hidden = spec_.hidden, .columns = spec_.hidden});
+}
+
+void Decoder::bind(Binder& binder) {
+  {
+    const Scope model(binder, "model");
+    binder.linear("embed_tokens", {.out = spec_.vocab, .in = spec_.hidden, .bias = Presence::absent},
+                  embedding_);
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const Scope layer(binder, fmt::format("layers.{}", i));
+      layers_[i]->bind(binder);
+    }
+    final_norm_->bind(binder, "norm");
+  }
+  if (!spec_.tied) binder.linear("lm_head", {.out = spec_.vocab, .in = spec_.hidden}, lm_head_);
+}
+
+void Decoder::settle(ops::Precision precision) {
+  precision_ = precision;
+  for (const auto& layer : layers_) {
+    const StateNeed need = layer->state(precision);
+    page_offsets_.push_back(state_.page_bytes);
+    slot_offsets_.push_back(state_.slot_bytes);
+    state_.page_bytes += need.page_bytes;
+    state_.slot_bytes += need.slot_bytes;
+  }
+}
+
+void Decoder::enter_layer(const Step& step, size_t layer) {
+  kv_.clear();
+  tables_.resize(std::max(tables_.size(), step.slices.size()));
+  for (size_t i = 0; i < step.slices.size(); ++i) {
+    const Step::Slice& slice = step.slices[i];
+    std::vector<std::byte*>& table = tables_[i];
+    table.assign(slice.pages.begin(), slice.pages.end());
+    for (std::byte*& page : table) page += page_offsets_[layer];
+    kv_.push_back({.begin = slice.begin, .count = slice.count, .position = slice.position, .table = {table}});
+  }
+}
+
+void Decoder::forward(const Step& step, ops::Backend& backend, const Output& output) {
+  const Workspace::Frame frame(work_);
+  ropes_.prepare(step);
+  float* x = work_.floats(step.rows(), spec_.hidden);  // the residual stream [rows, hidden]
+  backend.embed({.table = &embedding_.weight, .ids = step.tokens, .scale = spec_.embed_scale, .out = x});
+  if (output.hidden) output.hidden(-1, x);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    enter_layer(step, i);
+    Forward at{.step = step,
+               .backend = backend,
+               .work = work_,
+               .ropes = ropes_,
+               .precision = precision_,
+               .kv = kv_,
+               .slot_offset = slot_offsets_[i]};
+    layers_[i]->forward(at, x);
+    if (output.hidden) output.hidden(static_cast<int>(i), x);
+  }
+  if (!step.logit_rows.empty()) head(step, backend, x, output.logits);
+}
+
+void Decoder::head(const Step& step, ops::Backend& backend, const float* x, float* logits) {
+  const auto wanted = static_cast<int64_t>(step.logit_rows.size());
+  const int64_t width = spec_.hidden;
+  float* rows = work_.floats(wanted, width);
+  for (int64_t i = 0; i < wanted; ++i)
+    std::copy_n(x + step.logit_rows[static_cast<size_t>(i)] * width, width, rows + i * width);
+  const ops::Rows last{.data = rows, .rows = wanted, .cols = width, .stride = width};
+  final_norm_->forward(backend, last, rows, width);
+
+  const Linear& matrix = spec_.tied ? embedding_ : lm_head_;
+  const ops::LinearOut out{
+      .weight = &matrix.weight, .bias = matrix.bias.data(), .y = logits, .y_stride = spec_.vocab};
+  backend.linear({.x = last, .outs = {&out, 1}});
+  if (spec_.logit_scale != 1.0f) {
+    const ops::Rows all{.data = logits, .rows = wanted, .cols = spec_.vocab, .stride = spec_.vocab};
+    backend.axpby({.x = all, .alpha = spec_.logit_scale, .beta = 0.0f, .y = logits, .y_stride = spec_.vocab});
+  }
+  if (spec_.logit_softcap > 0.0f)
+    backend.softcap({.x = logits,
+                     .rows = wanted,
+                     .cols = spec_.vocab,
+                     .stride = spec_.vocab,
+                     .cap = spec_.logit_softcap});
+}
+
+}  // namespace
+
+std::unique_ptr<Model> Model::load(const ModelSpec& spec, WeightSource& source, const Options& options) {
+  auto model = std::make_unique<Decoder>(spec);
+  CheckBinder checker(source);
+  model->bind(checker);
+  checker.finish();
+  LoadBinder loader(source, checker.stored_bytes(), options.progress);
+  model->bind(loader);
+  model->settle(options.precision);
+  return model;
+}
+
+void bind_model(const ModelSpec& spec, Binder& binder) { Decoder(spec).bind(binder); }
+
+StateLayout state_layout(const ModelSpec& spec, ops::Precision precision) {
+  Decoder model(spec);
+  model.settle(precision);
+  return model.state();
+}
+
+}  // namespace varve::nn

@@ -1,0 +1,122 @@
+#include "nn/registry.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "nn/attention.h"
+#include "nn/gated_mlp.h"
+#include "nn/layers.h"
+#include "nn/norm.h"
+#include "nn/params.h"
+#include "nn/sparse_moe.h"
+
+namespace varve::nn {
+
+namespace {
+
+/// One line of the registry: a name, and how to describe and make the block.
+template <class Base, class Init>
+struct Entry {
+  std::string_view name;
+  std::string_view about;
+  std::vector<ParamInfo> (*describe)();
+  std::unique_ptr<Base> (*make)(const Table& params, const std::string& name, Init init);
+};
+
+template <class Base, class Init, class Block>
+constexpr Entry<Base, Init> entry(std::string_view name, std::string_view about) {
+  return {name, about, &describe_params<typename Block::Params>,
+          [](const Table& params, const std::string& block, Init init) -> std::unique_ptr<Base> {
+            return std::make_unique<Block>(read_params<typename Block::Params>(params, block),
+                                           std::move(init));
+          }};
+}
+
+template <class Block>
+constexpr auto norm = entry<Norm, const BlockInit&, Block>;
+template <class Block>
+constexpr auto mixer = entry<Mixer, const BlockInit&, Block>;
+template <class Block>
+constexpr auto ffn = entry<FeedForward, const BlockInit&, Block>;
+template <class Block>
+constexpr auto layer = entry<Layer, LayerParts, Block>;
+
+const auto kNorms = {
+    norm<RmsNorm>("rms_norm", "x / rms(x) * weight"),
+    norm<LayerNorm>("layer_norm", "(x - mean) / deviation * weight + bias"),
+};
+const auto kMixers = {
+    mixer<Attention>("attention", "grouped-query attention over paged keys and values"),
+};
+const auto kFeedForwards = {
+    ffn<GatedMlp>("gated_mlp", "down(act(gate(x)) * up(x))"),
+    ffn<SparseMoe>("sparse_moe", "a router and top-k experts, each a gated MLP"),
+};
+const auto kLayers = {
+    layer<PreNorm>("pre_norm", "x += mixer(norm(x)); x += ffn(norm(x))"),
+    layer<SandwichNorm>("sandwich_norm", "x += norm(mixer(norm(x))); x += norm(ffn(norm(x)))"),
+};
+
+template <class Entries>
+void list(std::vector<BlockInfo>& into, Role role, const Entries& entries) {
+  for (const auto& e : entries)
+    into.push_back(
+        {.name = std::string(e.name), .role = role, .about = std::string(e.about), .params = e.describe()});
+}
+
+template <class Entries, class Init>
+auto make(const Entries& entries, const BlockSpec& spec, Init&& init) {
+  std::vector<std::string> names;
+  for (const auto& e : entries) {
+    if (e.name == spec.block) return e.make(spec.params, spec.block, std::forward<Init>(init));
+    names.emplace_back(e.name);
+  }
+  throw LoadError({.what = fmt::format("there is no block \"{}\" here", spec.block),
+                   .where = {},
+                   .expected = {},
+                   .found = {},
+                   .advice = fmt::format("Nearest: \"{}\".", nearest(spec.block, names))});
+}
+
+}  // namespace
+
+const std::vector<BlockInfo>& blocks() {
+  static const std::vector<BlockInfo> all = [] {
+    std::vector<BlockInfo> infos;
+    list(infos, Role::layer, kLayers);
+    list(infos, Role::mixer, kMixers);
+    list(infos, Role::ffn, kFeedForwards);
+    list(infos, Role::norm, kNorms);
+    return infos;
+  }();
+  return all;
+}
+
+const BlockInfo* find_block(Role role, std::string_view name) {
+  for (const BlockInfo& info : blocks())
+    if (info.role == role && info.name == name) return &info;
+  return nullptr;
+}
+
+std::unique_ptr<Norm> make_norm(const BlockSpec& spec, const BlockInit& init) {
+  return make(kNorms, spec, init);
+}
+std::unique_ptr<Mixer> make_mixer(const BlockSpec& spec, const BlockInit& init) {
+  return make(kMixers, spec, init);
+}
+std::unique_ptr<FeedForward> make_feed_forward(const BlockSpec& spec, const BlockInit& init) {
+  return make(kFeedForwards, spec, init);
+}
+
+std::unique_ptr<Layer> make_layer(const LayerSpec& spec, int64_t hidden, RopeTables& ropes) {
+  LayerParts parts{
+      .mixer = make_mixer(spec.mixer, {.params = spec.mixer.params, .hidden = hidden, .ropes = &ropes}),
+      .ffn = make_feed_forward(spec.ffn, {.params = spec.ffn.params, .hidden = hidden}),
+      .hidden = hidden,
+      .norm = [norm_spec = spec.norm, hidden] {
+        return make_norm(norm_spec, {.params = norm_spec.params, .hidden = hidden, .columns = hidden});
+      }};
+  return make(kLayers, spec.layer, std::move(parts));
+}
+
+}  // namespace varve::nn
