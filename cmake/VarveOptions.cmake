@@ -18,7 +18,7 @@ find_package(fmt REQUIRED)
 find_package(Threads REQUIRED)
 add_library(varve_options INTERFACE)
 target_compile_options(varve_options INTERFACE
-  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
+  -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wconversion -Wno-sign-conversion -Werror
   -ffp-contract=off            # one answer: a multiply and an add fuse only where a kernel says so
   -fno-math-errno)
 target_include_directories(varve_options INTERFACE "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>")

@@ -1,0 +1,93 @@
+#include "nn/params.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "nn/attention.h"
+#include "nn/block.h"
+#include "nn/rope.h"
+
+namespace varve::nn {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string message_of(const Table& params) {
+  try {
+    read_params<Attention::Params>(params, "attention");
+  } catch (const LoadError& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+
+Table sound() {
+  Table params;
+  params.set("heads", 8);
+  params.set("kv_heads", 4);
+  params.set("head_dim", 16);
+  return params;
+}
+
+TEST(Params, ReadsWhatIsSetAndKeepsDefaults) {
+  Table params = sound();
+  params.set("window", 64);
+  params.set("qk_norm", "head");
+  const auto read = read_params<Attention::Params>(params, "attention");
+  EXPECT_EQ(read.heads, 8);
+  EXPECT_EQ(read.window, 64);
+  EXPECT_EQ(read.qk_norm, "head");
+  EXPECT_EQ(read.softcap, 0.0f);
+}
+
+TEST(Params, RefusesUnknownMissingAndMistyped) {
+  Table params = sound();
+  params.set("windw", 64);
+  EXPECT_THAT(message_of(params), HasSubstr("Did you mean \"window\"?"));
+  params = sound();
+  params.erase("heads");
+  EXPECT_THAT(message_of(params), HasSubstr("needs the parameter \"heads\""));
+  params = sound();
+  params.set("heads", "eight");
+  EXPECT_THAT(message_of(params), HasSubstr("a whole number"));
+  params = sound();
+  params.set("heads", -8);
+  EXPECT_THAT(message_of(params), HasSubstr("0 to 2^40"));
+  params = sound();
+  params.set("qk_norm", "heads");
+  EXPECT_THAT(message_of(params), HasSubstr("one of none, head, full"));
+}
+
+TEST(Params, DescriptionFollowsTheSameList) {
+  const BlockInfo* info = find_block(Role::mixer, "attention");
+  ASSERT_NE(info, nullptr);
+  EXPECT_EQ(info->params.front().name, "heads");
+  EXPECT_TRUE(info->params.front().required);
+  const auto norm = std::find_if(info->params.begin(), info->params.end(),
+                                 [](const ParamInfo& p) { return p.name == "qk_norm"; });
+  ASSERT_NE(norm, info->params.end());
+  EXPECT_EQ(norm->choices, (std::vector<std::string>{"none", "head", "full"}));
+  EXPECT_EQ(find_block(Role::ffn, "attention"), nullptr);
+}
+
+TEST(Registry, UnknownBlockNamesTheNearest) {
+  try {
+    make_feed_forward({.block = "gated_mpl", .params = {}}, {.params = {}, .hidden = 8});
+    FAIL();
+  } catch (const LoadError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("gated_mlp"));
+  }
+}
+
+TEST(Attention, RefusesHeadsThatDoNotDivide) {
+  RopeTables ropes;
+  Table params = sound();
+  params.set("kv_heads", 3);
+  EXPECT_THROW(
+      make_mixer({.block = "attention", .params = params}, {.params = params, .hidden = 64, .ropes = &ropes}),
+      LoadError);
+}
+
+}  // namespace
+}  // namespace varve::nn
