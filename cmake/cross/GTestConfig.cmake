@@ -1,0 +1,3 @@
+if(NOT TARGET GTest::gtest)
+  add_subdirectory(/usr/src/googletest "${CMAKE_BINARY_DIR}/googletest" EXCLUDE_FROM_ALL)
+endif()
