@@ -1,0 +1,36 @@
+#include "support/npy.h"
+
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <stdexcept>
+#include <string>
+
+namespace varve::test {
+
+NpyArray read_npy(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (bytes.size() < 10 || bytes.compare(0, 7, "\x93NUMPY\x01") != 0)
+    throw std::runtime_error(file.string() + " is not a version 1 .npy file");
+  const size_t header = static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
+  const std::string text = bytes.substr(10, header);
+  if (text.find("'<f4'") == std::string::npos || text.find("'fortran_order': False") == std::string::npos)
+    throw std::runtime_error(file.string() + " does not hold float32 in C order");
+  NpyArray array;
+  std::smatch shape;
+  std::regex_search(text, shape, std::regex(R"('shape': \(([0-9, ]*)\))"));
+  const std::string dims = shape[1];
+  size_t count = 1;
+  for (std::sregex_iterator it(dims.begin(), dims.end(), std::regex("[0-9]+")), end; it != end; ++it) {
+    array.shape.push_back(std::stoll(it->str()));
+    count *= static_cast<size_t>(array.shape.back());
+  }
+  if (bytes.size() != 10 + header + 4 * count) throw std::runtime_error(file.string() + " has another size");
+  array.values.resize(count);
+  std::memcpy(array.values.data(), bytes.data() + 10 + header, 4 * count);
+  return array;
+}
+
+}  // namespace varve::test
