@@ -1,0 +1,121 @@
+// Every family against Transformers: tests/cases/golden holds tiny random checkpoints with the logits and
+// the greedy ids that Transformers computed in float32 (tools/golden makes them).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/json.h"
+#include "models/runner.h"
+#include "support/data.h"
+#include "support/npy.h"
+
+namespace varve {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<int32_t> ids_of(const Value& list) {
+  std::vector<int32_t> ids;
+  for (const Value& id : list.array()) ids.push_back(static_cast<int32_t>(id.integer()));
+  return ids;
+}
+
+double rms(const std::vector<float>& values) {
+  double sum = 0;
+  for (const float v : values) sum += double{v} * v;
+  return std::sqrt(sum / static_cast<double>(values.size()));
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double most = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double d = std::abs(double{a[i]} - b[i]);
+    if (!(d <= most)) most = d;  // a NaN counts as a difference
+  }
+  return most;
+}
+
+std::vector<fs::path> golden_cases() {
+  std::vector<fs::path> cases;
+  for (const auto& entry : fs::directory_iterator(test::source_dir() / "tests/cases/golden"))
+    if (entry.is_directory()) cases.push_back(entry.path());
+  std::sort(cases.begin(), cases.end());
+  return cases;
+}
+
+fs::path checkpoint_of(const fs::path& dir) {
+  for (const auto& entry : fs::directory_iterator(dir))
+    if (entry.path().extension() == ".gguf") return entry.path();
+  return dir;
+}
+
+class Golden : public ::testing::TestWithParam<fs::path> {};
+
+TEST_P(Golden, LogitsAgreeWithTransformers) {
+  const Value golden = json::read_file(GetParam() / "golden.json");
+  const std::vector<int32_t> ids = ids_of(*golden.find("ids"));
+  const test::NpyArray expected = test::read_npy(GetParam() / "logits.npy");
+  const test::Loaded loaded = test::load(checkpoint_of(GetParam()), {});
+  const std::vector<float> logits = test::logits_of(loaded, ids);
+  ASSERT_EQ(logits.size(), expected.values.size());
+  EXPECT_LE(largest_difference(logits, expected.values), 1e-3 * rms(expected.values));
+}
+
+TEST_P(Golden, BothConfigSpellingsGiveTheSameBits) {
+  if (!fs::exists(GetParam() / "config.transformers5.json")) GTEST_SKIP() << "one spelling only";
+  const std::vector<int32_t> ids = ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
+  const auto hub = test::logits_of(test::load(GetParam(), {}), ids);
+  const auto five = test::logits_of(test::load(GetParam(), {.config = "config.transformers5.json"}), ids);
+  EXPECT_EQ(hub, five);
+}
+
+TEST_P(Golden, GreedyIdsAreTheSame) {
+  const Value golden = json::read_file(GetParam() / "golden.json");
+  const std::vector<int32_t> expected = ids_of(*golden.find("greedy_ids"));
+  if (expected.empty()) GTEST_SKIP() << "the golden has no greedy ids";
+  const test::Loaded loaded = test::load(checkpoint_of(GetParam()), {});
+  EXPECT_EQ(test::greedy(loaded, ids_of(*golden.find("ids")), static_cast<int64_t>(expected.size())),
+            expected);
+}
+
+TEST_P(Golden, OneAnswerWhateverTheChunksAndThreads) {
+  const std::vector<int32_t> ids = ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
+  for (const ops::Precision precision : {ops::Precision::exact, ops::Precision::fast}) {
+    const test::Loaded one = test::load(checkpoint_of(GetParam()), {.precision = precision, .threads = 1});
+    const test::Loaded two = test::load(checkpoint_of(GetParam()), {.precision = precision, .threads = 2});
+    const std::vector<float> whole = test::logits_of(one, ids);
+    for (const int64_t chunk : {1, 7, 64})
+      EXPECT_EQ(test::logits_of(one, ids, chunk), whole) << "chunk " << chunk;
+    EXPECT_EQ(test::logits_of(two, ids, 7), whole) << "two threads";
+  }
+}
+
+TEST_P(Golden, OneAnswerInABatch) {
+  const std::vector<int32_t> ids = ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
+  const test::Loaded loaded = test::load(checkpoint_of(GetParam()), {.precision = ops::Precision::fast});
+  const int64_t vocab = loaded.model->spec().vocab;
+  const std::vector<float> alone = test::logits_of(loaded, ids);
+  for (const int batch : {2, 3, 16}) {
+    nn::Step step;
+    std::vector<test::Sequence> sequences;
+    for (int b = 0; b < batch; ++b) sequences.emplace_back(*loaded.model, static_cast<int64_t>(ids.size()));
+    for (test::Sequence& sequence : sequences) sequence.add_to(step, ids);
+    std::vector<float> logits(step.tokens.size() * static_cast<size_t>(vocab));
+    loaded.model->forward(step, *loaded.backend, {.logits = logits.data()});
+    for (int b = 0; b < batch; ++b) {
+      const auto begin = logits.begin() + static_cast<ptrdiff_t>(alone.size()) * b;
+      EXPECT_TRUE(std::equal(alone.begin(), alone.end(), begin)) << "sequence " << b << " of " << batch;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, ::testing::ValuesIn(golden_cases()), [](const auto& info) {
+  std::string name = info.param.filename().string();
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace varve

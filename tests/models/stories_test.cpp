@@ -1,0 +1,62 @@
+// A trained model in three forms (float32, bfloat16, sharded float16) against its published goldens.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/json.h"
+#include "models/runner.h"
+#include "support/data.h"
+#include "support/npy.h"
+
+namespace varve {
+namespace {
+
+class Stories : public ::testing::TestWithParam<const char*> {};
+
+std::vector<int32_t> ids_of(const Value& list) {
+  std::vector<int32_t> ids;
+  for (const Value& id : list.array()) ids.push_back(static_cast<int32_t>(id.integer()));
+  return ids;
+}
+
+TEST_P(Stories, GreedyIdsOfEveryCase) {
+  const auto dir = test::shared_data("models") / GetParam();
+  VARVE_NEEDS(dir);
+  const test::Loaded loaded = test::load(dir, {});
+  const Value golden = json::read_file(dir / "golden.json");
+  for (const Value& item : golden.find("cases")->array()) {
+    const std::vector<int32_t> expected = ids_of(*item.find("greedy_ids"));
+    EXPECT_EQ(test::greedy(loaded, ids_of(*item.find("prompt_ids")), static_cast<int64_t>(expected.size())),
+              expected)
+        << item.find("prompt")->text();
+  }
+}
+
+TEST_P(Stories, TeacherForcedLogits) {
+  const auto dir = test::shared_data("models") / GetParam();
+  VARVE_NEEDS(dir / "golden_logits.npy");
+  const Value golden = json::read_file(dir / "golden.json");
+  const test::NpyArray expected = test::read_npy(dir / "golden_logits.npy");
+  const std::vector<float> logits =
+      test::logits_of(test::load(dir, {}), ids_of(*golden.find_path("golden_logits.ids")));
+  ASSERT_EQ(logits.size(), expected.values.size());
+  double most = 0, square = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const double d = std::abs(double{logits[i]} - expected.values[i]);
+    if (!(d <= most)) most = d;
+    square += double{expected.values[i]} * expected.values[i];
+  }
+  EXPECT_LE(most, 1e-3 * std::sqrt(square / static_cast<double>(logits.size())));
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, Stories,
+                         ::testing::Values("stories260K", "stories260K-bf16", "stories260K-sharded-f16"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           for (char& c : name)
+                             if (c == '-') c = '_';
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace varve
