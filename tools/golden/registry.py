@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable
 
 import first_light
+import gguf_cases
 import maker
 import mlx_cases
 from case import Case
@@ -17,7 +18,8 @@ Entry = tuple[Case, Callable[[Path], None]]
 def all_cases() -> dict[str, Entry]:
     plain = [(case, partial(maker.make, case)) for case in first_light.cases()]
     quantised = [(case.base, partial(mlx_cases.make, case)) for case in mlx_cases.cases()]
-    entries = [*plain, *quantised]
+    ggufs = [(case.base, partial(gguf_cases.make, case)) for case in gguf_cases.cases()]
+    entries = [*plain, *quantised, *ggufs]
     named = {case.name: (case, make) for case, make in entries}
     assert len(named) == len(entries), "two cases share a name"
     return named
