@@ -22,21 +22,22 @@ bool begins_with_gguf_magic(const fs::path& file) {
 
 }  // namespace
 
-Checkpoint Checkpoint::open(const fs::path& path) {
+Checkpoint Checkpoint::open(const fs::path& path, FileAccess access) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found)
     refuse(path.string(), "there is no such file or directory",
            {.expected = "a model directory, a .safetensors file beside its config.json, or a .gguf file"});
   if (error) refuse(path.string(), "cannot be examined: " + error.message());
-  if (fs::is_directory(status)) return open_directory(path);
-  if (path.extension() == ".gguf" || begins_with_gguf_magic(path)) return open_gguf(path);
+  if (fs::is_directory(status)) return open_directory(path, access);
+  if (path.extension() == ".gguf" || begins_with_gguf_magic(path)) return open_gguf(path, access);
   if (path.extension() != ".safetensors")
     refuse(path.string(), "not a checkpoint",
            {.expected = "a model directory, a .safetensors file beside its config.json, or a .gguf file",
             .found = "a file of another kind"});
   Checkpoint checkpoint;
   checkpoint.path = path;
+  checkpoint.access = access;
   read_configs(path.has_parent_path() ? path.parent_path() : fs::path("."), checkpoint);
   open_safetensors_file(path, checkpoint);
   return checkpoint;

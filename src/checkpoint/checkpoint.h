@@ -39,10 +39,11 @@ class Checkpoint {
   using Tensors = std::map<std::string, Tensor, std::less<>>;
 
   /// A LoadError says what is wrong with which file.
-  static Checkpoint open(const std::filesystem::path& path);
+  static Checkpoint open(const std::filesystem::path& path, FileAccess access = FileAccess::map);
 
   Layout layout = Layout::safetensors;
   std::filesystem::path path;  // what was opened
+  FileAccess access = FileAccess::map;
   /// config.json, or GGUF's metadata as one flat table with its dotted keys as written
   /// (config.find("llama.block_count")). A float32 of GGUF is given as the shortest decimal that means it.
   Value config;

@@ -91,7 +91,7 @@ void read_configs(const fs::path& directory, Checkpoint& into) {
   if (fs::exists(generation, error)) into.generation_config = read_config(generation);
 }
 
-Checkpoint open_directory(const fs::path& directory) {
+Checkpoint open_directory(const fs::path& directory, FileAccess access) {
   const std::vector<std::string> names = file_names(directory);
   const bool indexed = !ending_with(names, ".safetensors.index.json").empty();
   if (weight_files(names).empty() && !indexed) {
@@ -100,10 +100,11 @@ Checkpoint open_directory(const fs::path& directory) {
     if (gguf.size() > 1)
       refuse(directory.string(), "the directory holds several GGUF models",
              {.found = listed(gguf, 20), .advice = "Name the file."});
-    return open_gguf(directory / gguf.front());
+    return open_gguf(directory / gguf.front(), access);
   }
   Checkpoint checkpoint;
   checkpoint.path = directory;
+  checkpoint.access = access;
   read_configs(directory, checkpoint);
   open_shards(directory, names, checkpoint);
   return checkpoint;

@@ -40,7 +40,7 @@ int64_t whole(const Value& metadata, const char* key) {
 
 /// Maps one file, adds its tensors and returns its metadata.
 GgufFile add_file(const std::filesystem::path& path, Checkpoint& into) {
-  const std::shared_ptr<const MappedFile> mapped = MappedFile::open(path);
+  const std::shared_ptr<const MappedFile> mapped = MappedFile::open(path, into.access);
   GgufFile file = read_gguf(mapped->bytes(), path.string());
   for (GgufTensor& read : file.tensors) {
     Tensor tensor{.dtype = read.type->dtype,
@@ -78,10 +78,11 @@ std::vector<std::filesystem::path> split_files(const std::filesystem::path& file
 
 }  // namespace
 
-Checkpoint open_gguf(const std::filesystem::path& path) {
+Checkpoint open_gguf(const std::filesystem::path& path, FileAccess access) {
   Checkpoint checkpoint;
   checkpoint.layout = Checkpoint::Layout::gguf;
   checkpoint.path = path;
+  checkpoint.access = access;
   GgufFile first = add_file(path, checkpoint);
   const int64_t count = whole(first.metadata, "split.count");
   if (count > static_cast<int64_t>(limits::kShards))

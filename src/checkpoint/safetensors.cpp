@@ -169,7 +169,7 @@ void open_shards(const std::filesystem::path& directory, const std::vector<std::
 }
 
 void open_safetensors_file(const std::filesystem::path& file, Checkpoint& into) {
-  const std::shared_ptr<const MappedFile> mapped = MappedFile::open(file);
+  const std::shared_ptr<const MappedFile> mapped = MappedFile::open(file, into.access);
   SafetensorsHeader header = read_safetensors_header(mapped->bytes(), file.string());
   for (SafetensorsEntry& entry : header.tensors) {
     Tensor tensor{.dtype = entry.dtype,
