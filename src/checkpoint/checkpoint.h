@@ -2,7 +2,7 @@
 // A checkpoint as it lies on disk: its config, its tensors under the names the file gives them, its
 // quantisation. Opening checks every range against the file and maps it; no tensor data is read or copied.
 // Three layouts: a directory of safetensors (Hugging Face's or MLX's), one .safetensors file beside a
-// config.json, one .gguf file. Facts: docs/architecture.md "Checkpoints".
+// config.json, one .gguf file (or a directory with one). What is read and what refused: docs/checkpoints.md.
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/gguf_vocabulary.h"
 #include "checkpoint/quantization.h"
 #include "core/dtype.h"
 #include "core/file.h"
@@ -20,6 +21,9 @@ namespace varve::checkpoint {
 
 /// The block types of GGUF that have no safetensors dtype.
 enum class BlockType : uint8_t { none, q4_0, q4_1, q5_0, q5_1, q8_0 };
+
+/// "Q4_0" and so on, as GGUF's makers spell it; "" for none.
+std::string_view block_name(BlockType block);
 
 struct Tensor {
   DType dtype = DType::f32;           // of plain tensors; u8 where `block` is set
@@ -32,30 +36,47 @@ struct Tensor {
 class Checkpoint {
  public:
   enum class Layout : uint8_t { safetensors, gguf };
+  using Tensors = std::map<std::string, Tensor, std::less<>>;
 
   /// A LoadError says what is wrong with which file.
-  static Checkpoint open(const std::filesystem::path& path);
+  static Checkpoint open(const std::filesystem::path& path, FileAccess access = FileAccess::map);
 
   Layout layout = Layout::safetensors;
   std::filesystem::path path;  // what was opened
-  /// config.json, or GGUF's metadata with its dotted keys as written ("llama.block_count"); large arrays
-  /// (the vocabulary) are left out here and are in `vocabulary`.
+  FileAccess access = FileAccess::map;
+  /// config.json, or GGUF's metadata as one flat table with its dotted keys as written
+  /// (config.find("llama.block_count")). A float32 of GGUF is given as the shortest decimal that means it.
   Value config;
-  Value generation_config;  // null where there is none
-  std::map<std::string, Tensor, std::less<>> tensors;
-  Quantization quantization;  // which modules are quantised and how
+  Value generation_config;                   // null where there is none
+  std::optional<GgufVocabulary> vocabulary;  // GGUF files that hold a tokenizer
+  Tensors tensors;
+  Quantization quantization;                             // which modules are quantised and how
+  std::vector<std::shared_ptr<const MappedFile>> files;  // every file that holds tensors
 
   const Tensor* find(std::string_view name) const;
   /// Bytes of all tensors together.
   uint64_t total_bytes() const;
+  /// A LoadError when one of the files was replaced, cut or written to since it was opened. Call it after
+  /// tensor data was read: a cut file reads as zeros from then on, it does not end the process.
+  void check_unchanged() const;
 };
 
-/// A GGUF block tensor [rows, cols] as MLX affine words, group 32, f16 scale and bias, without loss
-/// (docs/architecture.md "Weights"). Owns its bytes: words, then scales, then biases.
+/// 64 hex digits that stand for the checkpoint's content: SHA-256 over layout, config, every tensor's name,
+/// type and shape, and the data of every tensor (large ones at 16 places). Independent of path, file times
+/// and the cut into shards.
+std::string digest(const Checkpoint& checkpoint);
+
+/// Rows of a GGUF block tensor as MLX affine words, group 32, without loss: code * scale + bias in float32
+/// gives the block's numbers exactly (docs/checkpoints.md "GGUF blocks"). Rows are the product of all
+/// dimensions but the last. Scales and biases are f16, or f32 where a bias has no f16.
 struct AffineWords {
   int bits = 0;
-  std::vector<std::byte> words, scales, biases;
+  DType scale_dtype = DType::f16;
+  std::vector<std::byte> words;           // [rows, cols * bits / 32] u32
+  std::vector<std::byte> scales, biases;  // [rows, cols / 32]
 };
 AffineWords affine_from_blocks(const Tensor& tensor);
+/// The same for rows [first, first + count), such as one expert of a stack.
+AffineWords affine_from_blocks(const Tensor& tensor, int64_t first, int64_t count);
 
 }  // namespace varve::checkpoint

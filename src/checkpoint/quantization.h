@@ -1,5 +1,6 @@
 #pragma once
 // The "quantization" member of an MLX config: defaults for the whole checkpoint and overrides by module.
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -10,6 +11,9 @@
 namespace varve::checkpoint {
 
 enum class QuantMode : uint8_t { affine, mxfp4, nvfp4, mxfp8 };
+
+/// "affine", "mxfp4" ... as the config spells it.
+std::string_view mode_name(QuantMode mode);
 
 struct QuantScheme {
   QuantMode mode = QuantMode::affine;
@@ -24,13 +28,16 @@ struct Quantization {
   std::map<std::string, std::optional<QuantScheme>, std::less<>> modules;
 
   /// How `module` ("model.layers.0.mlp.up_proj", as the checkpoint names it) is quantised, given that it
-  /// has .scales; nothing when an override says that it is not.
+  /// has .scales; nothing when an override says that it is not. An override may also stand under the path
+  /// without its leading "language_model.".
   std::optional<QuantScheme> scheme(std::string_view module) const;
   bool any() const { return fallback.has_value() || !modules.empty(); }
 };
 
-/// Reads "quantization" (or "quantization_config" with MLX's keys). Foreign schemes (awq, gptq,
-/// bitsandbytes, compressed-tensors, fp8 ...) are refused by name with a LoadError for `where`.
+/// Reads "quantization", or "quantization_config" with MLX's keys where there is none. What is absent or
+/// null in a table takes its mode's default; an override does not inherit from the table it stands in, as in
+/// MLX. Foreign schemes (awq, gptq, bitsandbytes, compressed-tensors, fp8 ...) and combinations that MLX does
+/// not have are refused by name with a LoadError for `where`.
 Quantization read_quantization(const Value& config, const std::string& where);
 
 }  // namespace varve::checkpoint

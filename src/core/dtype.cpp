@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "core/error.h"
+
 namespace varve {
 
 namespace {
@@ -12,29 +14,40 @@ namespace {
 struct Row {
   DType dtype;
   std::string_view name;
-  int64_t size;
+  int64_t bits;
 };
 
-constexpr std::array<Row, 16> kRows{{{DType::boolean, "BOOL", 1},
-                                     {DType::u8, "U8", 1},
-                                     {DType::i8, "I8", 1},
-                                     {DType::u16, "U16", 2},
-                                     {DType::i16, "I16", 2},
-                                     {DType::u32, "U32", 4},
-                                     {DType::i32, "I32", 4},
-                                     {DType::u64, "U64", 8},
-                                     {DType::i64, "I64", 8},
-                                     {DType::f16, "F16", 2},
-                                     {DType::bf16, "BF16", 2},
-                                     {DType::f32, "F32", 4},
-                                     {DType::f64, "F64", 8},
-                                     {DType::f8_e4m3, "F8_E4M3", 1},
-                                     {DType::f8_e5m2, "F8_E5M2", 1},
-                                     {DType::f8_e8m0, "F8_E8M0", 1}}};
+constexpr std::array<Row, 22> kRows{{{DType::boolean, "BOOL", 8},
+                                     {DType::u8, "U8", 8},
+                                     {DType::i8, "I8", 8},
+                                     {DType::u16, "U16", 16},
+                                     {DType::i16, "I16", 16},
+                                     {DType::u32, "U32", 32},
+                                     {DType::i32, "I32", 32},
+                                     {DType::u64, "U64", 64},
+                                     {DType::i64, "I64", 64},
+                                     {DType::f16, "F16", 16},
+                                     {DType::bf16, "BF16", 16},
+                                     {DType::f32, "F32", 32},
+                                     {DType::f64, "F64", 64},
+                                     {DType::f8_e4m3, "F8_E4M3", 8},
+                                     {DType::f8_e5m2, "F8_E5M2", 8},
+                                     {DType::f8_e8m0, "F8_E8M0", 8},
+                                     {DType::f8_e4m3fnuz, "F8_E4M3FNUZ", 8},
+                                     {DType::f8_e5m2fnuz, "F8_E5M2FNUZ", 8},
+                                     {DType::c64, "C64", 64},
+                                     {DType::f4, "F4", 4},
+                                     {DType::f6_e2m3, "F6_E2M3", 6},
+                                     {DType::f6_e3m2, "F6_E3M2", 6}}};
 
 }  // namespace
 
-int64_t dtype_size(DType dtype) { return kRows[static_cast<size_t>(dtype)].size; }
+int64_t dtype_bits(DType dtype) { return kRows[static_cast<size_t>(dtype)].bits; }
+int64_t dtype_size(DType dtype) {
+  const int64_t bits = dtype_bits(dtype);
+  check(bits % 8 == 0, "dtype_size of a packed type");
+  return bits / 8;
+}
 std::string_view dtype_name(DType dtype) { return kRows[static_cast<size_t>(dtype)].name; }
 
 std::optional<DType> dtype_from_name(std::string_view name) {

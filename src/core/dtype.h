@@ -24,10 +24,18 @@ enum class DType : uint8_t {
   f64,
   f8_e4m3,
   f8_e5m2,
-  f8_e8m0
+  f8_e8m0,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
+  c64,
+  f4,
+  f6_e2m3,
+  f6_e3m2
 };
 
-/// Bytes of one element.
+/// Bits of one element: less than 8 for the packed types f4, f6_e2m3 and f6_e3m2.
+int64_t dtype_bits(DType dtype);
+/// Bytes of one element. Asking for that of a packed type is a bug.
 int64_t dtype_size(DType dtype);
 /// The spelling of the format: "F32", "BF16", "F8_E4M3" ...
 std::string_view dtype_name(DType dtype);

@@ -42,7 +42,9 @@ TEST(DType, EightBitFloats) {
   EXPECT_EQ(e8m0_to_f32(0), 0x1p-127f);
   EXPECT_EQ(f8_e5m2_to_f32(0x7b), 57344.0f);
   EXPECT_EQ(dtype_from_name("F8_E4M3"), DType::f8_e4m3);
-  EXPECT_EQ(dtype_from_name("F4"), std::nullopt);
+  EXPECT_EQ(dtype_from_name("F8"), std::nullopt);
+  EXPECT_EQ(dtype_from_name("F4"), DType::f4);
+  EXPECT_EQ(dtype_bits(DType::f6_e2m3), 6);
 }
 
 TEST(Checked, NothingWraps) {

@@ -1,0 +1,143 @@
+#include "checkpoint/quantization.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "checkpoint/limits.h"
+#include "checkpoint/refuse.h"
+#include "core/json.h"
+#include "core/log.h"
+
+namespace varve::checkpoint {
+
+namespace {
+
+/// What a mode allows; the first of each is its default.
+struct Mode {
+  std::string_view name;
+  QuantMode mode;
+  std::array<int, 6> bits;         // zeros are no entries
+  std::array<int, 3> group_sizes;  // zeros are no entries
+};
+constexpr std::array<Mode, 4> kModes = {{
+    {"affine", QuantMode::affine, {4, 2, 3, 5, 6, 8}, {64, 32, 128}},
+    {"mxfp4", QuantMode::mxfp4, {4}, {32}},
+    {"nvfp4", QuantMode::nvfp4, {4}, {16}},
+    {"mxfp8", QuantMode::mxfp8, {8}, {32}},
+}};
+
+template <size_t N>
+std::string choices(const std::array<int, N>& allowed) {
+  std::string out;
+  for (const int one : allowed)
+    if (one != 0) out += fmt::format("{}{}", out.empty() ? "" : ", ", one);
+  return out;
+}
+
+template <size_t N>
+int one_of(const std::array<int, N>& allowed, const Value* stated, const std::string& where,
+           const std::string& what) {
+  if (!stated || stated->is_null()) return allowed[0];
+  const int64_t number = stated->is_integer() ? stated->integer() : -1;
+  const auto at = std::find(allowed.begin(), allowed.end(), number);
+  if (number <= 0 || at == allowed.end())
+    refuse(where, fmt::format("{} is not supported", what),
+           {.expected = choices(allowed),
+            .found = in_quotes(json::dump(*stated)),
+            .advice = "Convert the model again with one of these."});
+  return *at;
+}
+
+/// One table with any of mode, bits and group_size.
+QuantScheme read_scheme(const Value& table, const std::string& where) {
+  const Mode* mode = &kModes[0];
+  if (const Value* stated = table.find("mode"); stated && !stated->is_null()) {
+    mode = std::find_if(kModes.begin(), kModes.end(),
+                        [&](const Mode& m) { return stated->is_text() && stated->text() == m.name; });
+    if (mode == kModes.end())
+      refuse(where, "the quantisation mode is unknown",
+             {.expected = "affine, mxfp4, nvfp4 or mxfp8", .found = in_quotes(json::dump(*stated))});
+  }
+  const auto what = [&](const char* member) {
+    return fmt::format("{} of {} quantisation", member, mode->name);
+  };
+  return {.mode = mode->mode,
+          .bits = one_of(mode->bits, table.find("bits"), where, what("bits")),
+          .group_size = one_of(mode->group_sizes, table.find("group_size"), where, what("group_size"))};
+}
+
+[[noreturn]] void refuse_foreign(const Value& table, const std::string& where) {
+  const Value* method = table.find("quant_method");
+  std::string name = method && method->is_text() ? method->text() : "";
+  if (name.empty() && (table.find("load_in_4bit") || table.find("load_in_8bit"))) name = "bitsandbytes";
+  if (name.empty() && table.find("quant_algo")) name = "modelopt";
+  if (name.empty())
+    refuse(where, "\"quantization_config\" is of no known kind",
+           {.expected = "MLX's bits and group_size", .found = listed(table.table().keys())});
+  const Value* block = table.find("weight_block_size");
+  refuse(
+      where, fmt::format("the weights are quantised with {}, which varve does not read", in_quotes(name)),
+      {.expected = "weights that are not quantised, or MLX's affine, mxfp4, nvfp4 or mxfp8",
+       .found = block ? fmt::format("weight_block_size {}", in_quotes(json::dump(*block))) : std::string(),
+       .advice = "Take the model's MLX version (names that end in -4bit, -8bit ...), its bf16 version, or a "
+                 "Q8_0 or Q4_0 GGUF file."});
+}
+
+bool is_mlx(const Value& table) {
+  return !table.find("quant_method") &&
+         (table.find("bits") || table.find("group_size") || table.find("mode"));
+}
+
+Quantization read_mlx(const Value& table, const std::string& where) {
+  Quantization out;
+  out.fallback = read_scheme(table, where);
+  for (const auto& [key, value] : table.table()) {
+    if (key == "group_size" || key == "bits" || key == "mode" || key == "quant_method") continue;
+    const std::string module = fmt::format("{}: \"quantization\" of {}", where, in_quotes(key));
+    if (value.is_boolean())
+      out.modules[key] = value.boolean() ? out.fallback : std::nullopt;
+    else if (value.is_table())
+      out.modules[key] = read_scheme(value, module);
+    else
+      log::warn(fmt::format("{} is {}: not a module's entry, not used", module, value.kind_name()));
+  }
+  return out;
+}
+
+const Value* table_in(const Value& config, const char* key, const std::string& where) {
+  const Value* table = config.find(key);
+  if (!table || table->is_null()) return nullptr;
+  if (!table->is_table())
+    refuse(where, fmt::format("\"{}\" is not a table", key), {.found = std::string(table->kind_name())});
+  return table->table().empty() ? nullptr : table;
+}
+
+}  // namespace
+
+std::string_view mode_name(QuantMode mode) { return kModes[static_cast<size_t>(mode)].name; }
+
+std::optional<QuantScheme> Quantization::scheme(std::string_view module) const {
+  constexpr std::string_view kWrapper = "language_model.";
+  auto at = modules.find(module);
+  if (at == modules.end() && module.starts_with(kWrapper)) at = modules.find(module.substr(kWrapper.size()));
+  return at == modules.end() ? fallback : at->second;
+}
+
+Quantization read_quantization(const Value& config, const std::string& where) {
+  // MLX writes both members with the same content; where only the second stands, another tool wrote it.
+  if (const Value* table = table_in(config, "quantization", where)) {
+    if (table->find("quant_method") && !table->find("bits") && !table->find("group_size"))
+      refuse_foreign(*table, where);
+    return read_mlx(*table, where);
+  }
+  const Value* table = table_in(config, "quantization_config", where);
+  // Wrappers of several models keep the text model's config, and sometimes its quantisation, inside.
+  if (!table && config.find("text_config")) return read_quantization(*config.find("text_config"), where);
+  if (!table) return {};
+  if (!is_mlx(*table)) refuse_foreign(*table, where);
+  return read_mlx(*table, where);
+}
+
+}  // namespace varve::checkpoint
