@@ -2,7 +2,11 @@
 
 pub mod decode;
 pub mod error;
-pub mod model;
-pub mod tokenizer;
+pub mod ffi;
+mod ffi_render;
+mod ffi_tokenizer;
+pub mod grammar;
+mod model;
 pub mod shim;
 pub mod template;
+pub mod tokenizer;
