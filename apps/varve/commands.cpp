@@ -1,0 +1,12 @@
+#include "commands.h"
+
+namespace varve::app {
+
+std::vector<std::unique_ptr<Command>> all_commands() {
+  std::vector<std::unique_ptr<Command>> commands;
+  for (const auto make : {make_pull, make_list, make_rm, make_completion, make_version})
+    commands.push_back(make());
+  return commands;
+}
+
+}  // namespace varve::app

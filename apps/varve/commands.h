@@ -1,0 +1,15 @@
+#pragma once
+// One maker per command; each is in the file of its name.
+#include <memory>
+
+#include "cli.h"
+
+namespace varve::app {
+
+std::unique_ptr<Command> make_pull();
+std::unique_ptr<Command> make_list();
+std::unique_ptr<Command> make_rm();
+std::unique_ptr<Command> make_completion();
+std::unique_ptr<Command> make_version();
+
+}  // namespace varve::app

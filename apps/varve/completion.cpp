@@ -1,0 +1,127 @@
+// varve completion bash|zsh
+#include <fmt/format.h>
+
+#include "commands.h"
+
+namespace varve::app {
+
+namespace {
+
+constexpr std::string_view kBash = R"sh(# bash completion for varve: source <(varve completion bash)
+_varve() {
+  local current=${COMP_WORDS[COMP_CWORD]} options="" models=0
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "@COMMANDS@ --help --version" -- "$current"))
+    return
+  fi
+  case ${COMP_WORDS[1]} in
+@CASES@  esac
+  case $current in
+    -*) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;
+    *)
+      if [ "$models" -eq 1 ]; then
+        COMPREPLY=($(compgen -W "$(varve list --names 2>/dev/null)" -- "$current"))
+      fi
+      COMPREPLY+=($(compgen -f -- "$current"))
+      ;;
+  esac
+}
+complete -o filenames -F _varve varve
+)sh";
+
+constexpr std::string_view kZsh = R"sh(#compdef varve
+# zsh completion for varve: source <(varve completion zsh)
+_varve() {
+  local -a commands options
+  local models=0
+  commands=(
+@COMMANDS@  )
+  if (( CURRENT == 2 )); then
+    _describe 'command' commands
+    return
+  fi
+  case $words[2] in
+@CASES@  esac
+  if [[ $words[CURRENT] == -* ]]; then
+    _describe 'option' options
+  else
+    (( models )) && compadd -- ${(f)"$(varve list --names 2>/dev/null)"}
+    _files
+  fi
+}
+compdef _varve varve
+)sh";
+
+std::string fill(std::string_view script, std::string_view commands, std::string_view cases) {
+  const size_t first = script.find("@COMMANDS@"), second = script.find("@CASES@");
+  return fmt::format("{}{}{}{}{}", script.substr(0, first), commands,
+                     script.substr(first + 10, second - first - 10), cases, script.substr(second + 7));
+}
+
+/// For a zsh word list in single quotes: 'name:text'.
+std::string zsh_word(const std::string& name, const std::string& about) {
+  std::string text;
+  for (const char c : about) {
+    if (c == '\'')
+      text += "'\\''";
+    else if (c == ':')
+      text += "\\:";
+    else
+      text += c;
+  }
+  return fmt::format("'{}:{}'", name, text);
+}
+
+std::string bash_script(const std::vector<CommandShape>& shapes) {
+  std::vector<std::string> names;
+  std::string cases;
+  for (const CommandShape& shape : shapes) {
+    names.push_back(shape.name);
+    std::vector<std::string> options;
+    for (const auto& [name, about] : shape.options) options.push_back(name);
+    cases += fmt::format("    {}) options=\"{}\"; models={} ;;\n", shape.name, fmt::join(options, " "),
+                         shape.takes_model ? 1 : 0);
+  }
+  return fill(kBash, fmt::format("{}", fmt::join(names, " ")), cases);
+}
+
+std::string zsh_script(const std::vector<CommandShape>& shapes) {
+  std::string names, cases;
+  for (const CommandShape& shape : shapes) {
+    names += fmt::format("    {}\n", zsh_word(shape.name, shape.summary));
+    std::vector<std::string> options;
+    for (const auto& [name, about] : shape.options) options.push_back(zsh_word(name, about));
+    cases += fmt::format("    {}) options=({}); models={} ;;\n", shape.name, fmt::join(options, " "),
+                         shape.takes_model ? 1 : 0);
+  }
+  return fill(kZsh, names, cases);
+}
+
+class Completion : public Command {
+ public:
+  About about() const override {
+    return {.name = "completion",
+            .summary = "Print a completion script for bash or zsh",
+            .examples =
+                "  source <(varve completion bash)      in ~/.bashrc\n"
+                "  source <(varve completion zsh)       in ~/.zshrc, after compinit"};
+  }
+  void declare(Options& options) override { options.positional({"SHELL", "", "bash or zsh"}, shell_, true); }
+  int run() override {
+    if (shell_ != "bash" && shell_ != "zsh")
+      throw UsageError(fmt::format("there is completion for bash and zsh, not for '{}'", shell_));
+    const std::vector<CommandShape> shapes = command_shapes();
+    fmt::print("{}", shell_ == "bash" ? bash_script(shapes) : zsh_script(shapes));
+    return 0;
+  }
+
+ private:
+  std::string shell_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_completion() { return std::make_unique<Completion>(); }
+
+}  // namespace varve::app

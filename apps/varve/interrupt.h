@@ -1,0 +1,17 @@
+#pragma once
+// Ctrl-C as a question instead of an end: while an InterruptScope lives, SIGINT is counted, not fatal.
+namespace varve::app {
+
+class InterruptScope {
+ public:
+  InterruptScope();
+  ~InterruptScope();
+  InterruptScope(const InterruptScope&) = delete;
+  InterruptScope& operator=(const InterruptScope&) = delete;
+
+  /// Ctrl-C was pressed since the scope began or since clear().
+  bool pending() const;
+  void clear();
+};
+
+}  // namespace varve::app

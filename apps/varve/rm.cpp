@@ -1,0 +1,37 @@
+// varve rm NAME
+#include <fmt/format.h>
+
+#include "commands.h"
+#include "models.h"
+#include "terminal.h"
+
+namespace varve::app {
+
+namespace {
+
+class Rm : public Command {
+ public:
+  About about() const override {
+    return {.name = "rm", .summary = "Delete a model that was pulled", .examples = "  varve rm smollm2"};
+  }
+  void declare(Options& options) override {
+    options.positional({"NAME", "", "A pulled model's name"}, name_, true);
+  }
+  int run() override {
+    const Result<store::Entry> removed = open_store().remove(name_);
+    if (!removed)
+      throw LoadError(
+          {.what = removed.error().message, .where = {}, .expected = {}, .found = {}, .advice = {}});
+    fmt::print("removed {} ({})\n", removed.value().name, size_text(removed.value().bytes));
+    return 0;
+  }
+
+ private:
+  std::string name_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_rm() { return std::make_unique<Rm>(); }
+
+}  // namespace varve::app

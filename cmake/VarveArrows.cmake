@@ -1,0 +1,16 @@
+# The arrows between the folders of src/ (docs/architecture.md): what each folder may need. This is the
+# only list; varve_module() refuses another arrow and the lint test holds the includes against it.
+set(VARVE_ARROWS_core "")
+set(VARVE_ARROWS_checkpoint core)
+set(VARVE_ARROWS_store core checkpoint)
+set(VARVE_ARROWS_ops core)
+set(VARVE_ARROWS_kernels core ops)
+set(VARVE_ARROWS_nn core ops)
+set(VARVE_ARROWS_family core checkpoint store ops nn)
+set(VARVE_ARROWS_state core)
+set(VARVE_ARROWS_text core checkpoint)
+set(VARVE_ARROWS_media core)
+set(VARVE_ARROWS_convert core checkpoint ops nn family)
+set(VARVE_ARROWS_engine core checkpoint store ops kernels nn family state text media)
+set(VARVE_ARROWS_cluster core checkpoint ops kernels nn family state engine)
+set(VARVE_ARROWS_http core state text media engine)

