@@ -1,9 +1,9 @@
 #include "support/npy.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <stdexcept>
 #include <string>
 
@@ -19,13 +19,16 @@ NpyArray read_npy(const std::filesystem::path& file) {
   if (text.find("'<f4'") == std::string::npos || text.find("'fortran_order': False") == std::string::npos)
     throw std::runtime_error(file.string() + " does not hold float32 in C order");
   NpyArray array;
-  std::smatch shape;
-  std::regex_search(text, shape, std::regex(R"('shape': \(([0-9, ]*)\))"));
-  const std::string dims = shape[1];
+  const size_t dims = text.find("'shape': (");
+  if (dims == std::string::npos) throw std::runtime_error(file.string() + " names no shape");
   size_t count = 1;
-  for (std::sregex_iterator it(dims.begin(), dims.end(), std::regex("[0-9]+")), end; it != end; ++it) {
-    array.shape.push_back(std::stoll(it->str()));
+  const char* at = text.c_str() + dims + 10;
+  while (*at != ')' && *at != '\0') {
+    char* after = nullptr;
+    array.shape.push_back(std::strtoll(at, &after, 10));
     count *= static_cast<size_t>(array.shape.back());
+    at = after;
+    while (*at == ',' || *at == ' ') ++at;
   }
   if (bytes.size() != 10 + header + 4 * count) throw std::runtime_error(file.string() + " has another size");
   array.values.resize(count);
