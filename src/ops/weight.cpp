@@ -1,6 +1,9 @@
 #include "ops/weight.h"
 
+#include <cstring>
+
 #include "core/error.h"
+#include "ops/bits.h"
 
 namespace varve::ops {
 
@@ -17,6 +20,32 @@ int64_t WeightView::scale_row_bytes() const {
 int64_t WeightView::total_bytes() const {
   const int64_t scale_tables = format.encoding == Encoding::affine ? 2 : 1;
   return rows * (row_bytes() + scale_tables * scale_row_bytes());
+}
+
+namespace {
+
+void dequantize_row(const WeightView& weight, int64_t row, float* out) {
+  const WeightFormat& format = weight.format;
+  const std::byte* data = weight.data + row * weight.row_bytes();
+  if (format.encoding == Encoding::dense) {
+    for (int64_t k = 0; k < weight.cols; ++k) out[k] = load_float(format.dtype, data, k);
+    return;
+  }
+  const std::byte* scales = weight.scales + row * weight.scale_row_bytes();
+  const std::byte* biases =
+      format.encoding == Encoding::affine ? weight.biases + row * weight.scale_row_bytes() : nullptr;
+  for (int64_t group = 0; group < weight.cols / format.group; ++group) {
+    const GroupScale scale = load_scale(format, scales, biases, group);
+    for (int64_t k = group * format.group; k < (group + 1) * format.group; ++k)
+      out[k] = decode(format, load_code(data, k, format.bits), scale);
+  }
+}
+
+}  // namespace
+
+void dequantize_rows(const WeightView& weight, int64_t row, int64_t count, float* out) {
+  check(row >= 0 && count >= 0 && row + count <= weight.rows, "rows beyond the matrix");
+  for (int64_t i = 0; i < count; ++i) dequantize_row(weight, row + i, out + i * weight.cols);
 }
 
 }  // namespace varve::ops

@@ -1,0 +1,52 @@
+#pragma once
+// AVX-512 F, BW, VL, DQ and VNNI. VARVE_BF16 adds the bf16 dot product.
+// GCC 12 takes the undefined vectors inside its own intrinsics for mistakes.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace varve::kernels {
+namespace {
+constexpr int kLanes = 16;
+}
+}  // namespace varve::kernels
+
+#include "kernels/cpu/vec.h"
+
+namespace varve::kernels {
+namespace {
+
+constexpr int kStep = 8;                  // rows of x worked on together
+constexpr bool kSignedWeights = false;    // the dot product takes unsigned weights
+constexpr int64_t kPrefetchBytes = 4096;  // ahead of the stream of weights
+
+VARVE_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+
+VARVE_INLINE F f16_to_float(H halves) { return _mm512_cvtph_ps(cast<__m256i>(halves)); }
+
+/// acc + the sum of four products of unsigned weights and signed activations, exactly.
+template <int kBits>
+VARVE_INLINE U dot(U acc, U weights, U x) {
+  return cast<U>(_mm512_dpbusd_epi32(cast<__m512i>(acc), cast<__m512i>(weights), cast<__m512i>(x)));
+}
+
+/// table[index] for each byte, index < 16.
+VARVE_INLINE U look_up(const uint8_t (&table)[16], U index) {
+  const __m512i bytes = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  return cast<U>(_mm512_shuffle_epi8(bytes, cast<__m512i>(index)));
+}
+
+/// acc + w[2i] * x[2i] + w[2i + 1] * x[2i + 1] of bf16 pairs.
+VARVE_INLINE F dot_bf16(F acc, U weights, U x) {
+#ifdef VARVE_BF16
+  return _mm512_dpbf16_ps(acc, cast<__m512bh>(weights), cast<__m512bh>(x));
+#else
+  acc = fma(as_float(weights << 16), as_float(x << 16), acc);
+  return fma(as_float(weights & 0xffff0000u), as_float(x & 0xffff0000u), acc);
+#endif
+}
+
+}  // namespace
+}  // namespace varve::kernels

@@ -1,0 +1,23 @@
+#if defined(__x86_64__)
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "core/checked.h"
+#include "kernels/cpu/linear_variants.h"
+#include "kernels/linear_kernels.h"
+#pragma GCC target("avx2,fma,f16c,avxvnni")
+#define VARVE_VNNI
+#include "kernels/cpu/isa_avx2.h"
+// after the instruction set
+#include "kernels/cpu/linear_table.h"
+
+namespace varve::kernels {
+
+const LinearKernels& linear_variant_avx2_vnni() {
+  static constexpr LinearKernels kKernels{.name = "avx2-vnni", .prepare = prepare, .matmul = select_matmul};
+  return kKernels;
+}
+
+}  // namespace varve::kernels
+#endif

@@ -1,0 +1,22 @@
+#if defined(__aarch64__)
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "core/checked.h"
+#include "kernels/cpu/linear_variants.h"
+#include "kernels/linear_kernels.h"
+
+#include "kernels/cpu/isa_neon.h"
+// after the instruction set
+#include "kernels/cpu/linear_table.h"
+
+namespace varve::kernels {
+
+const LinearKernels& linear_variant_neon() {
+  static constexpr LinearKernels kKernels{.name = "neon", .prepare = prepare, .matmul = select_matmul};
+  return kKernels;
+}
+
+}  // namespace varve::kernels
+#endif

@@ -1,0 +1,82 @@
+#pragma once
+// Preparation of activations (kernels/linear_kernels.h), one row at a time; included by the
+// per-instruction-set files. All of them give the same bits.
+#include <algorithm>
+#include <cstring>
+
+#include "core/checked.h"
+#include "kernels/cpu/vec.h"
+#include "kernels/linear_kernels.h"
+
+namespace varve::kernels {
+namespace {
+
+using B8 = int8_t __attribute__((vector_size(kLanes)));
+
+/// 1.5 * 2^23: adding it to a float of small magnitude leaves the nearest integer (ties to even) in the low
+/// bits.
+constexpr float kRoundingMagic = 12582912.0f;
+
+VARVE_INLINE F max(F a, F b) { return a > b ? a : b; }
+VARVE_INLINE F magnitude(F x) { return as_float(as_bits(x) & 0x7fffffffu); }
+
+template <class V>
+VARVE_INLINE auto element(const V& v, int i) {
+  return v[i];
+}
+
+VARVE_INLINE void prepare_int8(const float* x, int count, std::byte* codes, ActScale& scale) {
+  F most_of_lane = magnitude(load<F>(x));
+  for (int k = kLanes; k < count; k += kLanes) most_of_lane = max(most_of_lane, magnitude(load<F>(x + k)));
+  float most = most_of_lane[0];
+  for (int i = 1; i < kLanes; ++i) most = std::max(most, static_cast<float>(most_of_lane[i]));
+
+  const float inverse = most > kTinyActivation ? 127.0f / most : 0.0f;
+  S sum_of_lane{};
+  for (int k = 0; k < count; k += kLanes) {
+    const F rounded = load<F>(x + k) * set1(inverse) + set1(kRoundingMagic);
+    const S code = cast<S>(as_bits(rounded) - cast<uint32_t>(kRoundingMagic));
+    sum_of_lane += code;
+    store(codes + k, __builtin_convertvector(code, B8));
+  }
+  scale.code_sum = 0;
+  for (int i = 0; i < kLanes; ++i) scale.code_sum += sum_of_lane[i];
+  scale.scale = inverse > 0 ? most / 127.0f : 0.0f;
+  scale.sum = scale.scale * static_cast<float>(scale.code_sum);
+}
+
+VARVE_INLINE void prepare_bf16(const float* x, int count, std::byte* out) {
+  for (int k = 0; k < count; k += kLanes) {
+    const U bits = load<U>(x + k);
+    const U rounded = (bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
+    const U nan = (bits >> 16) | 0x40u;
+    const S is_nan = (bits & 0x7fffffffu) > set1(0x7f800000u);
+    const auto mask = cast<U>(is_nan);
+    store(out + 2 * k, __builtin_convertvector((nan & mask) | (rounded & ~mask), H));
+  }
+}
+
+void prepare(const ActFormat& format, const float* x, int64_t cols, const ActTile& tile, int row) {
+  const int64_t chunks = divide_up(cols, format.chunk);
+  const int64_t bytes = format.chunk_bytes();
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t place = chunk * tile.rows + row;
+    const float* in = x + chunk * format.chunk;
+    float padded[ops::kMaxChunk];
+    const int64_t left = cols - chunk * format.chunk;
+    if (left < format.chunk) {
+      std::fill_n(std::copy_n(in, left, padded), format.chunk - left, 0.0f);
+      in = padded;
+    }
+    std::byte* out = tile.values + place * bytes;
+    if (format.kind == ActKind::f32)
+      std::memcpy(out, in, static_cast<size_t>(bytes));
+    else if (format.kind == ActKind::bf16)
+      prepare_bf16(in, format.chunk, out);
+    else
+      prepare_int8(in, format.chunk, out, tile.scales[place]);
+  }
+}
+
+}  // namespace
+}  // namespace varve::kernels

@@ -1,0 +1,57 @@
+#pragma once
+// The kernel table of one instruction set: which template serves which format.
+#include "kernels/cpu/linear_prepare.h"
+#include "kernels/cpu/linear_simd.h"
+
+namespace varve::kernels {
+namespace {
+
+template <class Codes, int SmallChunk, int LargeChunk>
+Matmul int8_matmul(const ops::WeightFormat& format) {
+  return format.group == SmallChunk ? matmul<Int8Policy<Codes, SmallChunk>>
+                                    : matmul<Int8Policy<Codes, LargeChunk>>;
+}
+
+template <int Bits>
+Matmul affine_matmul(const ops::WeightFormat& format, ops::Precision precision) {
+  if (precision == ops::Precision::exact) return matmul<F32Policy<DecodeCodes<AffineCodes<Bits>>>>;
+  return int8_matmul<AffineCodes<Bits>, 32, 64>(format);
+}
+
+Matmul dense_matmul(DType dtype, ops::Precision precision) {
+  if (dtype == DType::f32) return matmul<F32Policy<DecodeF32>>;
+  if (dtype == DType::f16) return matmul<F32Policy<DecodeF16>>;
+  return precision == ops::Precision::exact ? matmul<F32Policy<DecodeBf16>> : matmul<Bf16Policy<false>>;
+}
+
+Matmul select_matmul(const ops::WeightFormat& format, ops::Precision precision) {
+  const bool exact = precision == ops::Precision::exact;
+  switch (format.encoding) {
+    case ops::Encoding::dense:
+      return dense_matmul(format.dtype, precision);
+    case ops::Encoding::mxfp8:
+      return exact ? matmul<F32Policy<DecodeCodes<Fp8Codes>>> : matmul<Bf16Policy<true>>;
+    case ops::Encoding::mxfp4:
+    case ops::Encoding::nvfp4:
+      return exact ? matmul<F32Policy<DecodeCodes<Fp4Codes>>> : int8_matmul<Fp4Codes, 16, 32>(format);
+    case ops::Encoding::affine:
+      break;
+  }
+  switch (format.bits) {
+    case 2:
+      return affine_matmul<2>(format, precision);
+    case 3:
+      return affine_matmul<3>(format, precision);
+    case 4:
+      return affine_matmul<4>(format, precision);
+    case 5:
+      return affine_matmul<5>(format, precision);
+    case 6:
+      return affine_matmul<6>(format, precision);
+    default:
+      return affine_matmul<8>(format, precision);
+  }
+}
+
+}  // namespace
+}  // namespace varve::kernels

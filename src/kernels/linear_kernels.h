@@ -1,0 +1,74 @@
+#pragma once
+// What one instruction set offers to the linear driver (linear.cpp), and the prepared activations between
+// the two.
+//
+// Activations are prepared once per call and activation format, in row tiles of up to kTileRows rows; a
+// tile lies chunk by chunk, [chunk][row][inputs of the chunk], which is the order in which the kernels read.
+// A chunk is the partial sum's unit of the weights (ops/tile.h); inputs past the end are zero.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "ops/ops.h"
+#include "ops/tile.h"
+
+namespace varve::kernels {
+
+inline constexpr int kTileRows = 64;
+/// A chunk whose largest activation is not above this is taken for zero in int8: its scale would underflow.
+inline constexpr float kTinyActivation = 1e-30f;
+
+enum class ActKind : uint8_t {
+  f32,   // as they are
+  bf16,  // rounded to nearest even
+  int8,  // round(x / scale), scale = max|x| / 127 over the chunk
+};
+
+struct ActFormat {
+  ActKind kind = ActKind::f32;
+  int chunk = 0;
+  bool operator==(const ActFormat&) const = default;
+  int64_t chunk_bytes() const { return chunk * (kind == ActKind::f32 ? 4 : kind == ActKind::bf16 ? 2 : 1); }
+};
+
+/// Which activations a matrix is multiplied with. Integer codes of 2 to 8 bits and fp4 take int8; bf16 and
+/// fp8 matrices take bf16 (all fp8 values are bf16 values); f32 and f16 matrices always take f32.
+ActFormat activation_format(const ops::WeightFormat& format, ops::Precision precision);
+
+/// int8 only, per chunk and row: x ~ scale * code; `sum` = scale * code_sum as one float.
+struct ActScale {
+  float scale = 0;
+  float sum = 0;
+  int32_t code_sum = 0;
+};
+
+/// A row tile.
+struct ActTile {
+  std::byte* values = nullptr;  // [chunks][rows][chunk]
+  ActScale* scales = nullptr;   // [chunks][rows], int8 only
+  int rows = 0;
+};
+
+/// Some blocks of one matrix against one row tile.
+struct MatmulTask {
+  const ops::PackedWeight* weight = nullptr;
+  const ops::TileLayout* layout = nullptr;
+  int64_t block_begin = 0;
+  int64_t block_end = 0;
+  ActTile x;
+  const float* bias = nullptr;  // [weight rows] or null
+  float* y = nullptr;           // of the tile's first row
+  int64_t y_stride = 0;
+  bool accumulate = false;
+};
+
+using Matmul = void (*)(const MatmulTask& task);
+
+struct LinearKernels {
+  std::string_view name;
+  /// Prepares row `row` of `tile` from x [cols].
+  void (*prepare)(const ActFormat& format, const float* x, int64_t cols, const ActTile& tile, int row);
+  Matmul (*matmul)(const ops::WeightFormat& format, ops::Precision precision);
+};
+
+}  // namespace varve::kernels

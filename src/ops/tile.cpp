@@ -1,0 +1,281 @@
+#include "ops/tile.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/checked.h"
+#include "core/error.h"
+#include "ops/bits.h"
+
+namespace varve::ops {
+
+namespace {
+
+bool known(const WeightFormat& f) {
+  const bool number = f.dtype == DType::f32 || f.dtype == DType::f16 || f.dtype == DType::bf16;
+  switch (f.encoding) {
+    case Encoding::dense:
+      return number;
+    case Encoding::affine:
+      return number && f.bits >= 2 && f.bits <= 8 && f.bits != 7 &&
+             (f.group == 32 || f.group == 64 || f.group == 128);
+    case Encoding::mxfp4:
+      return f.bits == 4 && f.group == 32;
+    case Encoding::nvfp4:
+      return f.bits == 4 && f.group == 16;
+    case Encoding::mxfp8:
+      return f.bits == 8 && f.group == 32;
+  }
+  return false;
+}
+
+ScaleType scale_type_of(const WeightFormat& f) {
+  if (f.encoding == Encoding::dense) return ScaleType::none;
+  if (f.encoding == Encoding::nvfp4) return ScaleType::e4m3;
+  if (f.encoding != Encoding::affine) return ScaleType::e8m0;
+  return f.dtype == DType::f32 ? ScaleType::f32 : f.dtype == DType::f16 ? ScaleType::f16 : ScaleType::bf16;
+}
+
+}  // namespace
+
+int64_t scale_size(ScaleType type) {
+  switch (type) {
+    case ScaleType::none:
+      return 0;
+    case ScaleType::f32:
+      return 4;
+    case ScaleType::f16:
+    case ScaleType::bf16:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+TileLayout tile_layout(const WeightFormat& format, int64_t cols) {
+  check(known(format) && cols > 0, "a weight format that no kernel knows");
+  TileLayout layout;
+  layout.scale_type = scale_type_of(format);
+  if (format.encoding == Encoding::dense) {
+    layout.chunk = kMaxChunk;
+    layout.bits = static_cast<int>(8 * dtype_size(format.dtype));
+    layout.padded_cols = round_up(cols, kBlockRows);
+    layout.groups = divide_up(cols, kMaxChunk);
+    layout.chunk_bytes = kMaxChunk * kBlockRows * layout.bits / 8;
+    layout.block_bytes = layout.padded_cols * kBlockRows * layout.bits / 8;
+    return layout;
+  }
+  check(cols % format.group == 0, "inputs that are no multiple of the quantisation group");
+  layout.chunk = std::min(format.group, kMaxChunk);
+  layout.chunks_per_group = format.group / layout.chunk;
+  layout.groups_per_tile = scale_size(layout.scale_type) == 1 ? 4 : 1;
+  layout.bits = format.bits;
+  const int tables = format.encoding == Encoding::affine ? 2 : 1;
+  layout.header_bytes = tables * kBlockRows * scale_size(layout.scale_type);
+  layout.chunk_bytes = kBlockRows * layout.chunk * format.bits / 8;
+  layout.groups = cols / format.group;
+  layout.padded_cols = cols;
+  layout.block_bytes = layout.groups * (layout.header_bytes + layout.chunks_per_group * layout.chunk_bytes);
+  return layout;
+}
+
+namespace {
+
+constexpr uint64_t low_bits(int count) { return (uint64_t{1} << count) - 1; }
+
+/// Spreads 8 codes of `Bits`, packed in the low bits of `x`, to one byte each.
+template <int Bits>
+uint64_t spread(uint64_t x) {
+  if constexpr (Bits == 8) return x;
+  constexpr uint64_t kFour = low_bits(4 * Bits);
+  constexpr uint64_t kTwo = low_bits(2 * Bits) * 0x0000000100000001u;
+  constexpr uint64_t kOne = low_bits(Bits) * 0x0001000100010001u;
+  x = (x & kFour) | ((x & (kFour << 4 * Bits)) << (32 - 4 * Bits));
+  x = (x & kTwo) | ((x & (kTwo << 2 * Bits)) << (16 - 2 * Bits));
+  return (x & kOne) | ((x & (kOne << Bits)) << (8 - Bits));
+}
+
+/// `count` codes (a multiple of 8) of a row's stream, one byte each.
+template <int Bits>
+void expand(const std::byte* stream, int count, uint8_t* codes) {
+  for (int k = 0; k < count; k += 8, stream += Bits) {
+    uint64_t word = 0;
+    std::memcpy(&word, stream, Bits);
+    word = spread<Bits>(word);
+    std::memcpy(codes + k, &word, 8);
+  }
+}
+
+/// Writes one bit plane of one row: `Width` bits of each code from bit `shift` up, words 16 lanes apart.
+template <int Width>
+void write_plane(const uint8_t* codes, int count, int shift, std::byte* out) {
+  constexpr int kQuads = 8 / Width;  // groups of 4 inputs in a word
+  constexpr uint32_t kMask = (low_bits(Width) * 0x01010101u) & 0xffffffffu;
+  for (int k = 0; k < count; k += 4 * kQuads, out += 4 * kBlockRows) {
+    uint32_t word = 0;
+    for (int quad = 0; quad < kQuads; ++quad) {
+      uint32_t four = 0;
+      std::memcpy(&four, codes + k + 4 * quad, 4);
+      word |= ((four >> shift) & kMask) << (quad * Width);
+    }
+    std::memcpy(out, &word, 4);
+  }
+}
+
+/// One row's share of one chunk.
+template <int Bits>
+void pack_codes(const std::byte* stream, int count, std::byte* out) {
+  uint8_t codes[kMaxChunk];
+  expand<Bits>(stream, count, codes);
+  constexpr int kWide = Bits >= 8 ? 8 : Bits >= 4 ? 4 : 2;
+  write_plane<kWide>(codes, count, 0, out);
+  if constexpr (Bits > kWide)
+    write_plane<Bits - kWide>(codes, count, kWide, out + kBlockRows * count * kWide / 8);
+}
+
+using PackCodes = void (*)(const std::byte*, int, std::byte*);
+
+PackCodes packer(int bits) {
+  switch (bits) {
+    case 2:
+      return pack_codes<2>;
+    case 3:
+      return pack_codes<3>;
+    case 4:
+      return pack_codes<4>;
+    case 5:
+      return pack_codes<5>;
+    case 6:
+      return pack_codes<6>;
+    default:
+      return pack_codes<8>;
+  }
+}
+
+/// Walks the groups of one block: where each one's header and first chunk are.
+template <class Visit>
+void for_groups(const TileLayout& layout, const Visit& visit) {
+  const int64_t group_bytes = layout.chunks_per_group * layout.chunk_bytes;
+  int64_t at = 0;
+  for (int64_t first = 0; first < layout.groups; first += layout.groups_per_tile) {
+    const int64_t n = std::min<int64_t>(layout.groups_per_tile, layout.groups - first);
+    for (int64_t i = 0; i < n; ++i)
+      visit(first + i, at + i * layout.header_bytes, at + n * layout.header_bytes + i * group_bytes);
+    at += n * (layout.header_bytes + group_bytes);
+  }
+}
+
+void pack_quantized_block(const WeightView& weight, const TileLayout& layout, int64_t row, std::byte* out) {
+  const PackCodes pack_row = packer(layout.bits);
+  const int64_t count = std::min(kBlockRows, weight.rows - row);
+  const int64_t row_bytes = weight.row_bytes();
+  const int64_t scale_bytes = weight.scale_row_bytes();
+  const int64_t size = scale_size(layout.scale_type);
+  const int64_t stream_chunk = layout.chunk * layout.bits / 8;
+  for_groups(layout, [&](int64_t group, int64_t header, int64_t chunk) {
+    for (int64_t r = 0; r < count; ++r) {
+      const int64_t scale = (row + r) * scale_bytes + group * size;
+      std::memcpy(out + header + r * size, weight.scales + scale, static_cast<size_t>(size));
+      if (weight.format.encoding == Encoding::affine)
+        std::memcpy(out + header + (kBlockRows + r) * size, weight.biases + scale, static_cast<size_t>(size));
+      const std::byte* stream =
+          weight.data + (row + r) * row_bytes + group * layout.chunks_per_group * stream_chunk;
+      for (int part = 0; part < layout.chunks_per_group; ++part)
+        pack_row(stream + part * stream_chunk, layout.chunk, out + chunk + part * layout.chunk_bytes + 4 * r);
+    }
+  });
+}
+
+/// Transposes elements of T: out[k][16] = in[r][k].
+template <class T>
+void transpose_block(const WeightView& weight, int64_t row, int64_t cols, std::byte* out) {
+  const int64_t count = std::min(kBlockRows, weight.rows - row);
+  const int64_t row_bytes = weight.row_bytes();
+  constexpr int64_t kRun = 64 / sizeof(T);  // a cache line of each row at a time
+  for (int64_t k0 = 0; k0 < cols; k0 += kRun) {
+    const int64_t end = std::min(k0 + kRun, cols);
+    for (int64_t r = 0; r < count; ++r) {
+      const std::byte* in = weight.data + (row + r) * row_bytes;
+      for (int64_t k = k0; k < end; ++k)
+        std::memcpy(out + (k * kBlockRows + r) * int64_t{sizeof(T)}, in + k * int64_t{sizeof(T)}, sizeof(T));
+    }
+  }
+}
+
+void pack_dense_block(const WeightView& weight, int64_t row, std::byte* out) {
+  switch (weight.format.dtype) {
+    case DType::f32:
+      return transpose_block<uint32_t>(weight, row, weight.cols, out);
+    case DType::f16:
+      return transpose_block<uint16_t>(weight, row, weight.cols, out);
+    default:
+      break;
+  }
+  transpose_block<uint32_t>(weight, row, weight.cols / 2, out);  // bf16 moves in pairs
+  if (weight.cols % 2 == 0) return;
+  const int64_t last = weight.cols - 1;
+  for (int64_t r = 0; r < std::min(kBlockRows, weight.rows - row); ++r)
+    std::memcpy(out + (last / 2 * kBlockRows + r) * 4,
+                weight.data + (row + r) * weight.row_bytes() + 2 * last, 2);
+}
+
+/// The code of row lane `r`, input `k` of a chunk.
+uint32_t tile_code(const TileLayout& layout, const std::byte* chunk, int64_t r, int k) {
+  const int wide = layout.bits >= 8 ? 8 : layout.bits >= 4 ? 4 : 2;
+  const auto field = [&](const std::byte* plane, int width) {
+    const int quads = 8 / width;
+    const int64_t word = k / (4 * quads);
+    const int quad = k / 4 % quads;
+    const auto byte = static_cast<uint32_t>(plane[(word * kBlockRows + r) * 4 + k % 4]);
+    return (byte >> (quad * width)) & static_cast<uint32_t>(low_bits(width));
+  };
+  uint32_t code = field(chunk, wide);
+  if (layout.bits > wide)
+    code |= field(chunk + kBlockRows * layout.chunk * wide / 8, layout.bits - wide) << wide;
+  return code;
+}
+
+}  // namespace
+
+PackedWeight pack(const WeightView& weight) {
+  const TileLayout layout = tile_layout(weight.format, weight.cols);
+  PackedWeight packed;
+  packed.format = weight.format;
+  packed.rows = weight.rows;
+  packed.cols = weight.cols;
+  packed.block_bytes = layout.block_bytes;
+  packed.tiles = Buffer(static_cast<size_t>(divide_up(weight.rows, kBlockRows) * layout.block_bytes));
+  for (int64_t row = 0; row < weight.rows; row += kBlockRows) {
+    std::byte* out = packed.tiles.data() + row / kBlockRows * layout.block_bytes;
+    if (weight.format.encoding == Encoding::dense)
+      pack_dense_block(weight, row, out);
+    else
+      pack_quantized_block(weight, layout, row, out);
+  }
+  return packed;
+}
+
+void unpack_row(const PackedWeight& weight, int64_t row, float* out) {
+  check(row >= 0 && row < weight.rows, "row beyond the matrix");
+  const WeightFormat& format = weight.format;
+  const TileLayout layout = tile_layout(format, weight.cols);
+  const std::byte* block = weight.tiles.data() + row / kBlockRows * weight.block_bytes;
+  const int64_t r = row % kBlockRows;
+  if (format.encoding == Encoding::dense) {
+    const bool pairs = format.dtype == DType::bf16;
+    for (int64_t k = 0; k < weight.cols; ++k)
+      out[k] =
+          load_float(format.dtype, block, pairs ? (k / 2 * kBlockRows + r) * 2 + k % 2 : k * kBlockRows + r);
+    return;
+  }
+  const int64_t biases = kBlockRows * scale_size(layout.scale_type);
+  for_groups(layout, [&](int64_t group, int64_t header, int64_t chunk) {
+    const GroupScale scale = load_scale(format, block + header, block + header + biases, r);
+    for (int k = 0; k < format.group; ++k) {
+      const std::byte* part = block + chunk + k / layout.chunk * layout.chunk_bytes;
+      out[group * format.group + k] = decode(format, tile_code(layout, part, r, k % layout.chunk), scale);
+    }
+  });
+}
+
+}  // namespace varve::ops
