@@ -1,0 +1,88 @@
+// The binary as a user meets it: exit codes, what goes to which stream, help.
+#include <gmock/gmock.h>
+
+#include "apps/run_binary.h"
+#include "support/data.h"
+
+namespace varve::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+TEST(CommandLine, WithoutACommandItTeaches) {
+  const Outcome outcome = run_varve({});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("varve run"));
+  EXPECT_THAT(outcome.err, IsEmpty());
+}
+
+TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
+  const Outcome help = run_varve({"--help"});
+  EXPECT_EQ(help.code, 0);
+  std::vector<std::string> commands;
+  for (size_t at = help.out.find("Subcommands:"); (at = help.out.find("\n  ", at)) != std::string::npos;
+       ++at) {
+    const size_t begin = at + 3;
+    if (help.out[begin] >= 'a' && help.out[begin] <= 'z')
+      commands.push_back(help.out.substr(begin, help.out.find(' ', begin) - begin));
+    if (help.out.find("\n\n", at) == at + 1) break;
+  }
+  ASSERT_GE(commands.size(), 5u) << help.out;
+  for (const std::string& command : commands) {
+    if (command == "varve") continue;  // the examples below the list
+    const Outcome outcome = run_varve({command, "--help"});
+    EXPECT_EQ(outcome.code, 0) << command;
+    EXPECT_THAT(outcome.out, HasSubstr("Examples:\n  ")) << command;
+    EXPECT_THAT(outcome.out, HasSubstr("--log-level")) << command;
+  }
+}
+
+TEST(CommandLine, UsageErrorsEndWith2AndPointToHelp) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"rn"},
+                                                {"list", "--nope"},
+                                                {"pull"},
+                                                {"completion", "fish"},
+                                                {"--nope"},
+                                                {"list", "--log-level", "loud"}}) {
+    const Outcome outcome = run_varve(words);
+    EXPECT_EQ(outcome.code, 2) << words[0];
+    EXPECT_THAT(outcome.err, StartsWith("varve: ")) << words[0];
+    EXPECT_THAT(outcome.err, HasSubstr("--help")) << words[0];
+    EXPECT_THAT(outcome.out, IsEmpty()) << words[0];
+  }
+}
+
+TEST(CommandLine, OtherErrorsEndWith1) {
+  const Outcome outcome = run_varve({"pull", "smolm2"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("Did you mean smollm2?"));
+  EXPECT_THAT(outcome.out, IsEmpty());
+}
+
+TEST(CommandLine, AFullDiskUnderStandardOutputIsAnError) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
+  const Outcome outcome = run_varve({"list"}, {.input = {}, .output = "/dev/full"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("standard output cannot be written"));
+}
+
+TEST(CommandLine, ListAsJsonIsPureJson) {
+  const Outcome outcome = run_varve({"list", "--json"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, StartsWith("["));
+  EXPECT_THAT(outcome.out, HasSubstr("\"name\": \"smollm2\""));
+}
+
+TEST(CommandLine, CompletionScriptsNameEveryCommand) {
+  for (const char* shell : {"bash", "zsh"}) {
+    const Outcome outcome = run_varve({"completion", shell});
+    EXPECT_EQ(outcome.code, 0);
+    for (const char* word : {"pull", "list", "rm", "--json"})
+      EXPECT_THAT(outcome.out, HasSubstr(word)) << shell;
+  }
+}
+
+}  // namespace
+}  // namespace varve::test
