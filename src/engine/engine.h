@@ -1,0 +1,98 @@
+#pragma once
+// The line from Request to Event. Many requests run at once; each one's answer is the same, bit for bit,
+// as if it ran alone (design rule 5). One thread owns an engine: a command drives it itself
+// (submit, run), a server's engine thread takes requests from a queue between steps.
+//
+//   submit:   Request -> Sequence   (tokenize, check, queue)
+//   run_step: Sequences -> Step -> logits -> tokens -> Events
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/error.h"
+#include "engine/event.h"
+#include "engine/memory_plan.h"
+#include "engine/request.h"
+#include "engine/runner.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "engine/text.h"
+#include "nn/model.h"
+#include "ops/ops.h"
+#include "state/page_pool.h"
+#include "state/slot_pool.h"
+
+namespace varve::engine {
+
+inline constexpr int64_t kMaxStepTokens = 1 << 16;
+
+class Engine {
+ public:
+  struct Options {
+    MemoryOptions memory;
+    int64_t step_tokens = 512;  // rows of one step
+    /// Tokens that end every answer (the checkpoint's generation config).
+    std::vector<int32_t> stop_ids;
+  };
+  /// `model`, `backend` and `codec` (may be null: token ids only) outlive the engine. Options that do not
+  /// go together, or not with the model, are refused; a LoadError when the memory cannot be had.
+  static Result<std::unique_ptr<Engine>> create(nn::Model& model, ops::Backend& backend,
+                                                const TextCodec* codec, const Options& options);
+
+  /// Queues a request; its events go to `sink`. Refused, with the field's name, when it is malformed, or
+  /// longer than the context.
+  Result<RequestId> submit(Request request, Sink sink);
+  /// Ends a request with FinishReason::cancelled, at the end of the step if one is running, and frees what
+  /// it holds. False when there is no such request any more.
+  bool cancel(RequestId id);
+  /// One step for everyone. False when nothing is left to do.
+  bool run_step();
+  /// Until nothing is left to do.
+  void run();
+  /// Drops what a request kept.
+  void forget(KeepId id) { scheduler_.kept().forget(id); }
+
+  int64_t context() const { return context_; }
+
+  struct Stats {
+    int64_t waiting = 0;
+    int64_t running = 0;
+    int64_t kept = 0;  // sequences kept for a next turn
+    int64_t pages = 0;
+    int64_t pages_held = 0;
+    int64_t pages_promised = 0;
+    int64_t page_bytes = 0;
+  };
+  Stats stats() const;
+
+ private:
+  struct Parts {
+    nn::Model& model;
+    ops::Backend& backend;
+    const TextCodec* codec;
+  };
+  Engine(const Parts& parts, const Options& options, const MemoryPlan& memory);
+
+  Result<std::vector<int32_t>> encode(const Request& request) const;
+  void sample(Sequence& sequence, std::span<const float> logits);
+  bool is_stop_id(const Sequence& sequence, int32_t id) const;
+  void finish(Sequence& sequence, FinishEvent event);
+  void fail(Sequence& sequence, RequestError error);
+  void end_cancelled();
+
+  nn::Model& model_;
+  const TextCodec* codec_;
+  std::vector<int32_t> stop_ids_;
+  int64_t context_;
+  // Before the scheduler: its sequences give their pages back when they go.
+  state::PagePool pages_;
+  state::SlotPool slots_;
+  Scheduler scheduler_;
+  Runner runner_;
+  Sampler sampler_;
+  RequestId last_id_ = 0;
+  bool in_step_ = false;
+};
+
+}  // namespace varve::engine

@@ -1,0 +1,69 @@
+#pragma once
+// What is asked of the engine, whatever protocol or command it came from.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/value.h"
+#include "engine/sampling.h"
+
+namespace varve::engine {
+
+using RequestId = uint64_t;
+
+/// What an earlier request left behind (Request::keep): its tokens and their computed state. 0: nothing.
+using KeepId = uint64_t;
+
+/// Token ids as they are.
+struct IdsPrompt {
+  std::vector<int32_t> ids;
+};
+
+/// Plain text, without a chat template.
+struct TextPrompt {
+  std::string text;
+  bool add_special = true;     // the tokens that the tokenizer puts around a text, such as its first one
+  bool parse_special = false;  // spellings of control tokens in the text become these tokens
+};
+
+/// Messages for the model's chat template. Members are as the template sees them: role, content, ...
+struct ChatPrompt {
+  Array messages;
+  Array tools;
+  Table variables;  // further template variables
+  bool add_generation_prompt = true;
+};
+
+using Prompt = std::variant<IdsPrompt, TextPrompt, ChatPrompt>;
+
+/// What ends an answer, besides the model's own stop tokens.
+struct Limits {
+  /// Tokens of the answer at most, stop token included; nothing: as many as the context has room for.
+  /// An answer ends where the context does, whatever stands here.
+  std::optional<int64_t> max_tokens;
+  std::vector<std::string> stop;  // not part of the answer
+  std::vector<int32_t> stop_ids;  // besides Engine::Options::stop_ids
+  bool ignore_eos = false;        // no stop id ends the answer; they show as what they decode to
+};
+
+inline constexpr size_t kMaxStops = 16;
+inline constexpr size_t kMaxStopBytes = 256;
+
+/// What is wrong with the limits, if anything.
+std::optional<RequestError> refuse(const Limits& limits, int64_t vocab);
+
+struct Request {
+  Prompt prompt;
+  Sampling sampling;
+  Limits limits;
+  bool stream = true;  // false: all text in one event at the end
+  /// Leave tokens and state behind for a later request; FinishEvent::kept names them.
+  bool keep = false;
+  /// What the conversation's last turn kept: the longest beginning that the prompt shares with it is not
+  /// computed again. It is used up. A hint: what has been evicted meanwhile is computed anew.
+  KeepId resume = 0;
+};
+
+}  // namespace varve::engine

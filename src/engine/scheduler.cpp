@@ -1,0 +1,114 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+
+namespace varve::engine {
+
+void Scheduler::admit(Clock::time_point now) {
+  while (!waiting_.empty() && start(*waiting_.front())) {
+    waiting_.front()->started = now;
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+}
+
+bool Scheduler::start(Sequence& sequence) {
+  if (static_cast<int64_t>(running_.size()) >= options_.max_sequences) return false;
+  if (sequence.resume != 0) kept_.give(sequence);
+  if (slots_.slot_bytes() > 0 && !sequence.slot.data()) {
+    while (!slots_.any_free())
+      if (!kept_.evict_oldest()) return false;
+    sequence.slot = *slots_.take();
+  }
+  while (!sequence.pages.reserve(sequence.limit - 1))
+    if (!kept_.evict_oldest()) return false;
+  return true;
+}
+
+std::vector<int64_t> Scheduler::share_rows() const {
+  std::vector<int64_t> rows(running_.size(), 0);
+  std::vector<size_t> prompts;  // oldest first
+  int64_t left = options_.step_tokens;
+  for (size_t i = 0; i < running_.size(); ++i) {
+    if (running_[i]->pending() > 1) {
+      prompts.push_back(i);
+    } else {
+      rows[i] = 1;
+      --left;
+    }
+  }
+  if (prompts.empty()) return rows;
+  const auto grant = [&](size_t i, int64_t most) {
+    const int64_t count = std::min({running_[i]->pending() - rows[i], most, left});
+    rows[i] += count;
+    left -= count;
+  };
+  const size_t oldest = prompts.front();
+  grant(oldest, (left + 1) / 2);
+  std::stable_sort(prompts.begin(), prompts.end(),
+                   [&](size_t a, size_t b) { return running_[a]->pending() < running_[b]->pending(); });
+  for (const size_t i : prompts)
+    if (i != oldest) grant(i, left);
+  grant(oldest, left);
+  return rows;
+}
+
+Plan Scheduler::plan() {
+  Plan plan;
+  const std::vector<int64_t> rows = share_rows();
+  for (size_t i = 0; i < running_.size(); ++i) {
+    if (rows[i] == 0) continue;
+    Sequence& sequence = *running_[i];
+    const int64_t position = sequence.computed();
+    const bool last = rows[i] == sequence.pending();
+    sequence.pages.extend(rows[i]);
+    plan.step.slices.push_back({.begin = static_cast<int32_t>(plan.step.rows()),
+                                .count = static_cast<int32_t>(rows[i]),
+                                .position = static_cast<int32_t>(position),
+                                .limit = sequence.limit,
+                                .pages = sequence.pages.addresses(),
+                                .slot = sequence.slot.data()});
+    const auto first = sequence.tokens.begin() + position;
+    plan.step.tokens.insert(plan.step.tokens.end(), first, first + rows[i]);
+    if (!last) continue;
+    plan.step.logit_rows.push_back(static_cast<int32_t>(plan.step.rows() - 1));
+    plan.sampling.push_back(&sequence);
+  }
+  return plan;
+}
+
+namespace {
+
+template <class Wanted>
+Sequence* find_in(const std::deque<std::unique_ptr<Sequence>>& waiting,
+                  const std::vector<std::unique_ptr<Sequence>>& running, const Wanted& wanted) {
+  for (const auto& sequence : waiting)
+    if (wanted(*sequence)) return sequence.get();
+  for (const auto& sequence : running)
+    if (wanted(*sequence)) return sequence.get();
+  return nullptr;
+}
+
+}  // namespace
+
+Sequence* Scheduler::find(RequestId id) {
+  return find_in(waiting_, running_, [&](const Sequence& s) { return s.id == id; });
+}
+
+Sequence* Scheduler::find_cancelled() {
+  return find_in(waiting_, running_, [](const Sequence& s) { return s.cancelled; });
+}
+
+std::unique_ptr<Sequence> Scheduler::remove(RequestId id) {
+  const auto take = [&](auto& from) -> std::unique_ptr<Sequence> {
+    const auto found = std::find_if(from.begin(), from.end(), [&](const auto& s) { return s->id == id; });
+    if (found == from.end()) return nullptr;
+    auto sequence = std::move(*found);
+    from.erase(found);
+    return sequence;
+  };
+  auto sequence = take(running_);
+  return sequence ? std::move(sequence) : take(waiting_);
+}
+
+}  // namespace varve::engine

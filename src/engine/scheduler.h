@@ -1,0 +1,71 @@
+#pragma once
+// Decides who runs: takes sequences, makes Steps, and owns everything that outlives a step. One thread.
+//
+// Admission, first come first served: a sequence starts when a place is free and all pages it can ever
+// need are promised to it, so nothing that has started ever waits for memory. What finished requests left
+// behind (KeptStates) makes way, the oldest first.
+//
+// Steps: at most `step_tokens` rows. Sequences with one row to compute come first, so that running answers
+// keep their pace while long prompts are computed. Of the rows that are left the oldest waiting prompt
+// gets half, so that it always advances, and the shortest prompts the rest, so that they need not wait
+// for long ones.
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "engine/kept_states.h"
+#include "engine/sequence.h"
+#include "nn/step.h"
+#include "state/page_pool.h"
+#include "state/slot_pool.h"
+
+namespace varve::engine {
+
+/// A step, and who samples from its logits: logits row i belongs to sampling[i].
+struct Plan {
+  nn::Step step;
+  std::vector<Sequence*> sampling;
+};
+
+class Scheduler {
+ public:
+  struct Options {
+    int64_t max_sequences = 16;
+    int64_t step_tokens = 512;  // at least max_sequences
+  };
+  Scheduler(const Options& options, state::PagePool& pages, state::SlotPool& slots)
+      : options_(options), pages_(pages), slots_(slots) {}
+
+  void enqueue(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
+  /// Starts as many waiting sequences as fit.
+  void admit(Clock::time_point now);
+  /// The next step; no slices when nothing runs. The pages of its rows are counted as filled: it must run.
+  Plan plan();
+
+  /// Null when it neither waits nor runs.
+  Sequence* find(RequestId id);
+  /// The first that is marked as cancelled, or null.
+  Sequence* find_cancelled();
+  /// Takes it out, with all it holds.
+  std::unique_ptr<Sequence> remove(RequestId id);
+
+  KeptStates& kept() { return kept_; }
+  const KeptStates& kept() const { return kept_; }
+  const std::deque<std::unique_ptr<Sequence>>& waiting() const { return waiting_; }
+  const std::vector<std::unique_ptr<Sequence>>& running() const { return running_; }
+  bool idle() const { return waiting_.empty() && running_.empty(); }
+
+ private:
+  bool start(Sequence& sequence);
+  std::vector<int64_t> share_rows() const;
+
+  Options options_;
+  state::PagePool& pages_;
+  state::SlotPool& slots_;
+  KeptStates kept_;
+  std::deque<std::unique_ptr<Sequence>> waiting_;
+  std::vector<std::unique_ptr<Sequence>> running_;  // in order of admission
+};
+
+}  // namespace varve::engine

@@ -1,0 +1,32 @@
+#pragma once
+// What the engine asks of a tokenizer: two arrows of the line (render + tokenize, detokenize). Implemented
+// over src/text; an engine without one takes token ids and gives token ids.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "engine/request.h"
+
+namespace varve::engine {
+
+/// Text that grows token by token. Never half a character.
+class TextDecoder {
+ public:
+  virtual ~TextDecoder() = default;
+  /// The text that this token completes; "" when it completes none.
+  virtual std::string push(int32_t id) = 0;
+  /// The answer has ended: what was still incomplete.
+  virtual std::string finish() = 0;
+};
+
+class TextCodec {
+ public:
+  virtual ~TextCodec() = default;
+  /// Chat: rendered with the model's template, then tokenized. Text: tokenized as its flags say.
+  virtual Result<std::vector<int32_t>> encode(const Prompt& prompt) const = 0;
+  virtual std::unique_ptr<TextDecoder> decoder() const = 0;
+};
+
+}  // namespace varve::engine
