@@ -66,7 +66,7 @@ struct ExpertLinearArgs {
   int64_t y_stride = 0;
 };
 
-/// RMS norm: y = x / sqrt(mean(x^2) + eps) * (weight + offset); Zhang and Sennrich 2019.
+/// RMS norm: y = x / sqrt(mean(x^2) + eps) * weight; Zhang and Sennrich 2019.
 /// `group` > 0 normalises each run of `group` columns by itself (norms per head), weight [group].
 struct RmsNormArgs {
   Rows x;
@@ -154,6 +154,7 @@ struct GatedArgs {
   int64_t rows = 0;
   int64_t cols = 0;
   Activation activation = Activation::silu;
+  float limit = 0.0f;
   float* out = nullptr;
   int64_t out_stride = 0;
 };

@@ -1,0 +1,18 @@
+#pragma once
+// The scalar truth of every op but the linear ones: one obvious loop each, float64 inside, float32 out.
+#include "kernels/op_kernels.h"
+
+namespace varve::kernels::ref {
+
+void rms_norm(const ops::RmsNormArgs& args);
+void layer_norm(const ops::LayerNormArgs& args);
+void rope(const ops::RopeArgs& args);
+void kv_append(const ops::KvAppendArgs& args, const ops::KvSlice& part);
+void attention(const ops::AttentionArgs& args, AttentionWorkspace& workspace, ThreadPool& pool);
+void gated(const ops::GatedArgs& args);
+void axpby(const ops::AxpbyArgs& args);
+void softcap(const ops::SoftcapArgs& args);
+void route(const ops::RouteArgs& args);
+void combine(const ops::CombineArgs& args);
+
+}  // namespace varve::kernels::ref
