@@ -18,7 +18,7 @@ from pathlib import Path
 SKIPPED = 77
 MAX_LINES = 600
 CODE = {".h", ".cpp", ".rs", ".py", ".cmake", ".sh"}
-LEFT_OUT = {".git", "build", "target", "__pycache__", "node_modules", ".cache"}
+LEFT_OUT = {".git", "build", "rust", "target", "__pycache__", "node_modules", ".cache"}
 
 # Names of model families besides the stems of families/*.toml, which are added.
 FAMILY_WORDS = """llama mistral mixtral qwen gemma phi deepseek falcon cohere olmo granite internlm baichuan
