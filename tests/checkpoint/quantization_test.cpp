@@ -1,0 +1,125 @@
+#include "checkpoint/quantization.h"
+
+#include "checkpoint/refusal.h"
+#include "core/json.h"
+
+namespace varve::checkpoint {
+namespace {
+
+using ::testing::HasSubstr;
+
+Quantization read(std::string_view config) {
+  return read_quantization(json::parse(config).value(), "config.json");
+}
+std::string refusal(std::string_view config) {
+  return test::refusal_of([&] { read(config); });
+}
+
+constexpr QuantScheme kDefault = {QuantMode::affine, 4, 64};
+
+TEST(Quantization, NoneWhereTheConfigHasNone) {
+  for (const char* config : {"{}", R"({"quantization":null})", R"({"quantization_config":null})",
+                             R"({"quantization":{}})", R"({"text_config":{}})"}) {
+    EXPECT_FALSE(read(config).any()) << config;
+    EXPECT_EQ(read(config).scheme("lm_head"), std::nullopt) << config;
+  }
+}
+
+TEST(Quantization, EveryModeBitsAndGroupOfMlx) {
+  for (const int bits : {2, 3, 4, 5, 6, 8})
+    for (const int group : {32, 64, 128}) {
+      Table table;
+      table.set("bits", bits);
+      table.set("group_size", group);
+      Table config;
+      config.set("quantization", std::move(table));
+      EXPECT_EQ(read_quantization(config, "").scheme("x"), (QuantScheme{QuantMode::affine, bits, group}));
+    }
+  EXPECT_EQ(*read(R"({"quantization":{"mode":"mxfp4","bits":4,"group_size":32}})").fallback,
+            (QuantScheme{QuantMode::mxfp4, 4, 32}));
+  EXPECT_EQ(*read(R"({"quantization":{"mode":"nvfp4","bits":4,"group_size":16}})").fallback,
+            (QuantScheme{QuantMode::nvfp4, 4, 16}));
+  EXPECT_EQ(*read(R"({"quantization":{"mode":"mxfp8","bits":8,"group_size":32}})").fallback,
+            (QuantScheme{QuantMode::mxfp8, 8, 32}));
+}
+
+TEST(Quantization, AbsentAndNullTakeTheModesDefault) {
+  EXPECT_EQ(*read(R"({"quantization":{"bits":4}})").fallback, kDefault);
+  EXPECT_EQ(*read(R"({"quantization":{"group_size":null,"bits":null,"mode":null}})").fallback, kDefault);
+  EXPECT_EQ(*read(R"({"quantization":{"mode":"mxfp8","group_size":null}})").fallback,
+            (QuantScheme{QuantMode::mxfp8, 8, 32}));
+  EXPECT_EQ(*read(R"({"quantization":{"mode":"nvfp4"}})").fallback, (QuantScheme{QuantMode::nvfp4, 4, 16}));
+}
+
+TEST(Quantization, Overrides) {
+  const Quantization q = read(R"({"quantization": {"group_size": 32, "bits": 4, "mode": "mxfp4",
+      "model.layers.0.mlp.gate": {"group_size": 64, "bits": 8},
+      "model.layers.1.mlp.gate": {"bits": 8},
+      "model.layers.2.mlp.gate": {"group_size": null, "bits": 6, "mode": "affine"},
+      "model.layers.3.mlp.gate": false,
+      "model.layers.4.mlp.gate": true,
+      "model.layers.5.mlp.gate": {"mode": "mxfp8"},
+      "model.layers.6.mlp.gate": {}}})");
+  const QuantScheme mxfp4 = {QuantMode::mxfp4, 4, 32};
+  EXPECT_EQ(q.scheme("lm_head"), mxfp4);
+  // An override without a mode is affine whatever the default is, with affine's group size: as in MLX.
+  EXPECT_EQ(q.scheme("model.layers.0.mlp.gate"), (QuantScheme{QuantMode::affine, 8, 64}));
+  EXPECT_EQ(q.scheme("model.layers.1.mlp.gate"), (QuantScheme{QuantMode::affine, 8, 64}));
+  EXPECT_EQ(q.scheme("model.layers.2.mlp.gate"), (QuantScheme{QuantMode::affine, 6, 64}));
+  EXPECT_EQ(q.scheme("model.layers.3.mlp.gate"), std::nullopt);
+  EXPECT_EQ(q.scheme("model.layers.4.mlp.gate"), mxfp4);
+  EXPECT_EQ(q.scheme("model.layers.5.mlp.gate"), (QuantScheme{QuantMode::mxfp8, 8, 32}));
+  EXPECT_EQ(q.scheme("model.layers.6.mlp.gate"), kDefault);
+}
+
+TEST(Quantization, OverridesOfAWrappedModel) {
+  const Quantization q = read(R"({"quantization": {"group_size": 64, "bits": 4,
+      "model.embed_tokens": {"bits": 8}, "language_model.lm_head": false}})");
+  EXPECT_EQ(q.scheme("language_model.model.embed_tokens")->bits, 8);
+  EXPECT_EQ(q.scheme("language_model.lm_head"), std::nullopt);
+  EXPECT_EQ(q.scheme("lm_head"), kDefault);
+}
+
+TEST(Quantization, WhereItMayStand) {
+  // MLX writes both; the first counts.
+  EXPECT_EQ(
+      read(R"({"quantization":{"bits":8},"quantization_config":{"quant_method":"awq"}})").fallback->bits, 8);
+  EXPECT_EQ(read(R"({"quantization_config":{"bits":8,"group_size":64}})").fallback->bits, 8);
+  EXPECT_EQ(read(R"({"text_config":{"quantization":{"bits":3}}})").fallback->bits, 3);
+}
+
+TEST(Quantization, WhatMlxDoesNotHaveIsRefused) {
+  EXPECT_THAT(refusal(R"({"quantization":{"bits":7}})"),
+              testing::AllOf(HasSubstr("bits of affine"), HasSubstr("4, 2, 3, 5, 6, 8"), HasSubstr("7")));
+  EXPECT_THAT(refusal(R"({"quantization":{"bits":0}})"), HasSubstr("bits of affine"));
+  EXPECT_THAT(refusal(R"({"quantization":{"bits":4.5}})"), HasSubstr("bits of affine"));
+  EXPECT_THAT(refusal(R"({"quantization":{"bits":4,"group_size":16}})"), HasSubstr("group_size of affine"));
+  EXPECT_THAT(refusal(R"({"quantization":{"bits":4,"group_size":-64}})"), HasSubstr("group_size of affine"));
+  EXPECT_THAT(refusal(R"({"quantization":{"mode":"mxfp4","group_size":64}})"),
+              HasSubstr("group_size of mxfp4"));
+  EXPECT_THAT(refusal(R"({"quantization":{"mode":"nvfp4","bits":8}})"), HasSubstr("bits of nvfp4"));
+  EXPECT_THAT(refusal(R"({"quantization":{"mode":"int4"}})"), HasSubstr("mode is unknown"));
+  EXPECT_THAT(refusal(R"({"quantization":{"bits":4,"lm_head":{"bits":9}}})"),
+              testing::AllOf(HasSubstr("\"lm_head\""), HasSubstr("bits of affine")));
+  EXPECT_THAT(refusal(R"({"quantization":[4,64]})"), HasSubstr("not a table"));
+}
+
+TEST(Quantization, ForeignSchemesAreRefusedByName) {
+  for (const std::string name : {"awq", "gptq", "bitsandbytes", "compressed-tensors", "fp8", "mxfp4", "hqq",
+                                 "modelopt", "bitnet", "torchao"}) {
+    const std::string config =
+        R"({"quantization_config":{"quant_method":")" + name + R"(","bits":4,"group_size":128}})";
+    EXPECT_THAT(refusal(config), testing::AllOf(HasSubstr("\"" + name + "\""), HasSubstr("MLX version")))
+        << name;
+  }
+  EXPECT_THAT(refusal(R"({"quantization_config":{"load_in_4bit":true}})"), HasSubstr("bitsandbytes"));
+  EXPECT_THAT(refusal(R"({"quantization_config":{"quant_algo":"FP8"}})"), HasSubstr("modelopt"));
+  EXPECT_THAT(refusal(R"({"quantization_config":{"quant_method":"fp8","weight_block_size":[128,128]}})"),
+              HasSubstr("weight_block_size \"[128,128]\""));
+  EXPECT_THAT(refusal(R"({"quantization_config":{"colour":"red"}})"), HasSubstr("no known kind"));
+  EXPECT_THAT(refusal(R"({"text_config":{"quantization_config":{"quant_method":"compressed-tensors"}}})"),
+              HasSubstr("compressed-tensors"));
+}
+
+}  // namespace
+}  // namespace varve::checkpoint
