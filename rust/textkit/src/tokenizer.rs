@@ -105,6 +105,7 @@ impl Tokenizer {
         if let ModelWrapper::BPE(bpe) = &mut file.model {
             bpe.dropout = None; // a training aid that would make ids a matter of chance
         }
+        add_named_tokens(&mut file, extra_control);
         let added: Vec<Added> =
             file.added_tokens.iter().map(|t| describe(t, extra_control)).collect();
         let max_id = file.model.get_vocab().values().copied().max();
@@ -287,6 +288,17 @@ impl Tokenizer {
 
     pub fn is_control(&self, id: u32) -> bool {
         self.control_ids.contains(&id)
+    }
+}
+
+/// Special tokens that only the checkpoint's other files name: recognised like those of this file.
+fn add_named_tokens(file: &mut File, extra_control: &[String]) {
+    for content in extra_control {
+        let listed = file.added_tokens.iter().any(|t| t.token.content == *content);
+        if let Some(id) = file.model.token_to_id(content).filter(|_| !listed) {
+            let token = AddedToken::from(content.clone(), true);
+            file.added_tokens.push(FileToken { id, token });
+        }
     }
 }
 

@@ -1,0 +1,48 @@
+#pragma once
+// The building blocks of a tokenizer.json that is made from another format. Internal to src/text.
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/value.h"
+
+namespace varve::text {
+
+/// A table from members written in place.
+inline Value object(std::initializer_list<std::pair<const char*, Value>> members) {
+  Table table;
+  for (const auto& [key, value] : members) table.append(key, value);
+  return Value(std::move(table));
+}
+
+inline Value sequence(const char* type, const char* member, Array parts) {
+  return object({{"type", type}, {member, Value(std::move(parts))}});
+}
+
+inline Value replace_text(const char* from, const char* to) {
+  return object({{"type", "Replace"}, {"pattern", object({{"String", from}})}, {"content", to}});
+}
+
+inline Value added_token(int64_t id, const std::string& content, bool special, bool normalized) {
+  return object({{"id", id},
+                 {"content", content},
+                 {"single_word", false},
+                 {"lstrip", false},
+                 {"rstrip", false},
+                 {"normalized", normalized},
+                 {"special", special}});
+}
+
+struct TokenizerJsonParts {
+  Array added_tokens;
+  Value normalizer;
+  Value pre_tokenizer;
+  Value decoder;
+  Value model;
+};
+
+/// The whole document.
+std::string write_tokenizer_json(TokenizerJsonParts parts);
+
+}  // namespace varve::text
