@@ -26,8 +26,11 @@ class Case:
     must_matter: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Config edits that must NOT change a bit: keys that the reference ignores.
     must_not_matter: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bits_may_move: tuple[str, ...] = ()  # entries of must_not_matter that may change the order of summation
     draws: dict[str, Draw] = field(default_factory=dict)  # regex on the parameter's name -> how to draw it
     keep_float32: tuple[str, ...] = ()  # regexes: tensors stored in float32 whatever dtype says
+    rename: dict[str, str] = field(default_factory=dict)  # regex -> replacement on the names Transformers writes
+    decoys: dict[str, Shape] = field(default_factory=dict)  # tensors that real files carry and that must be passed over
     may_sleep: tuple[str, ...] = ()  # regexes: parameters that may leave the logits unchanged
     note: str = ""  # goes to golden.json where a reader must know something
     seed: int = 1

@@ -75,7 +75,13 @@ def llama_cases() -> list[Case]:
             "f32",
             "float32 weights, one KV head per query head (num_key_value_heads absent), norm epsilon large enough to show",
             "float32",
-            {"num_key_value_heads": ABSENT, "hidden_size": 48, "intermediate_size": 64, "rms_norm_eps": 0.05, "vocab_size": 128},
+            {
+                "num_key_value_heads": ABSENT,
+                "hidden_size": 48,
+                "intermediate_size": 64,
+                "rms_norm_eps": 0.05,
+                "vocab_size": 128,
+            },
             must_matter={"norm epsilon": {"rms_norm_eps": 1e-5}},
         ),
         llama(
@@ -206,7 +212,9 @@ def mistral_cases() -> list[Case]:
 
 
 def qwen_config(family: str, dtype: str, **changes: Any) -> dict[str, Any]:
-    architecture = {"qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM", "qwen3_moe": "Qwen3MoeForCausalLM"}[family]
+    architecture = {"qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM", "qwen3_moe": "Qwen3MoeForCausalLM"}[
+        family
+    ]
     config = {
         "architectures": [architecture],
         "attention_dropout": 0.0,
@@ -282,7 +290,9 @@ def qwen_cases() -> list[Case]:
         ),
         Case(
             "qwen2-yarn",
-            qwen_config("qwen2", "bfloat16", rope_scaling=yarn, max_position_embeddings=64, hidden_size=48, vocab_size=128),
+            qwen_config(
+                "qwen2", "bfloat16", rope_scaling=yarn, max_position_embeddings=64, hidden_size=48, vocab_size=128
+            ),
             "YaRN as Qwen2.5's model card asks for it: max_position_embeddings left as it was",
             must_matter=NO_SCALING,
         ),
@@ -293,7 +303,15 @@ def qwen_cases() -> list[Case]:
         ),
         Case(
             "qwen3-tied-biases",
-            qwen_config("qwen3", "float32", attention_bias=True, tie_word_embeddings=True, intermediate_size=64, hidden_size=48, head_dim=16),
+            qwen_config(
+                "qwen3",
+                "float32",
+                attention_bias=True,
+                tie_word_embeddings=True,
+                intermediate_size=64,
+                hidden_size=48,
+                head_dim=16,
+            ),
             "Tied head, attention_bias true (q, k, v and o), float32",
             "float32",
         ),
@@ -380,7 +398,10 @@ def phi3_cases() -> list[Case]:
             "phi3-longrope-short",
             phi3_config("bfloat16", rope_scaling=longrope, max_position_embeddings=256),
             "longrope below the original length: the short factors hold; the attention factor follows from 256/64",
-            must_matter={"short factors": {"rope_scaling": swapped}, "attention factor": {"max_position_embeddings": 64}},
+            must_matter={
+                "short factors": {"rope_scaling": swapped},
+                "attention factor": {"max_position_embeddings": 64},
+            },
             must_not_matter={"long factors": {"rope_scaling": {**longrope, "long_factor": [1.0] * 8}}},
         ),
         Case(

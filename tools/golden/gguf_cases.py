@@ -5,7 +5,6 @@ The reference is Transformers in float64 on the decoded weights, brought back to
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import tempfile

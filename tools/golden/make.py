@@ -7,7 +7,7 @@ import argparse
 import fnmatch
 from pathlib import Path
 
-import maker  # first: it sets the environment that Transformers reads
+import maker  # noqa: F401  first: it sets the environment that Transformers reads
 import torch
 import transformers
 from registry import all_cases

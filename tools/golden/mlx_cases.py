@@ -50,7 +50,9 @@ def cases() -> list[MlxCase]:
 def uneven(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Runs of 16 inputs of very different size, some all zero: small scales, subnormal scales, empty groups."""
     values = 1.4 / np.sqrt(shape[-1]) * rng.standard_normal(shape)
-    runs = rng.choice([1.0, 1.0, 0.25, 2.0**-6, 0.0], p=[0.5, 0.28, 0.1, 0.1, 0.02], size=(*shape[:-1], shape[-1] // 16))
+    runs = rng.choice(
+        [1.0, 1.0, 0.25, 2.0**-6, 0.0], p=[0.5, 0.28, 0.1, 0.1, 0.02], size=(*shape[:-1], shape[-1] // 16)
+    )
     values *= np.repeat(runs, 16, axis=-1)
     if len(shape) == 2:
         values[0, :128] = 0.0  # a row whose every group is empty
@@ -95,7 +97,9 @@ def affine_cases() -> list[MlxCase]:
             if (bits, group) != (4, 64)
         }
         missing = sorted(set(pairs) - set(mine.values()))
-        about = f"Affine words of all widths and groups but (bits, group) {missing}; scales, biases and norms in {dtype}"
+        about = (
+            f"Affine words of all widths and groups but (bits, group) {missing}; scales, biases and norms in {dtype}"
+        )
         made.append(MlxCase(wide_llama(f"affine-{short}", about, dtype, 2), affine(4, 64), overrides))
     return made
 
@@ -120,9 +124,13 @@ def float_cases() -> list[MlxCase]:
     }
     return [
         MlxCase(wide_llama("mxfp4", "mxfp4 throughout, bfloat16 norms", "bfloat16"), whole("mxfp4")),
-        MlxCase(wide_llama("nvfp4", "nvfp4 throughout with subnormal e4m3 scales, float16 norms", "float16"), whole("nvfp4")),
         MlxCase(
-            wide_llama("mxfp8", "mxfp8 throughout; the quantised embedding is the output head as well", "bfloat16", tied=True),
+            wide_llama("nvfp4", "nvfp4 throughout with subnormal e4m3 scales, float16 norms", "float16"), whole("nvfp4")
+        ),
+        MlxCase(
+            wide_llama(
+                "mxfp8", "mxfp8 throughout; the quantised embedding is the output head as well", "bfloat16", tied=True
+            ),
             whole("mxfp8"),
         ),
         MlxCase(
@@ -359,7 +367,7 @@ def make(case: MlxCase, out: Path) -> None:
                 raise ValueError(f"{case.base.name}: mlx-lm differs by {distance:.1e} of the logits' RMS")
         return {
             "about": case.base.about,
-            "reference": REFERENCE.format(maker.transformers.__version__),
+            "reference": REFERENCE.format(reference.transformers.__version__),
             "written_by": f"mlx-lm {mlx_lm.__version__}, mlx {mx.__version__}",
             "stored_dtype": case.base.dtype,
             **measured,

@@ -35,7 +35,8 @@ def load(config: dict[str, Any], weights: Path) -> torch.nn.Module:
     """Loads as a user would; anything missing, unexpected or of another shape is an error."""
     with directory_with(config, weights) as folder:
         model, info = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32,
+            folder,
+            dtype=torch.float32,
             attn_implementation="eager",
             experts_implementation="eager",
             output_loading_info=True,

@@ -6,17 +6,21 @@ from functools import partial
 from pathlib import Path
 from typing import Callable
 
+import dense_families
+import expert_families
 import first_light
 import gguf_cases
 import maker
 import mlx_cases
+import recurrent_families
 from case import Case
 
 Entry = tuple[Case, Callable[[Path], None]]
 
 
 def all_cases() -> dict[str, Entry]:
-    plain = [(case, partial(maker.make, case)) for case in first_light.cases()]
+    families = (first_light, dense_families, expert_families, recurrent_families)
+    plain = [(case, partial(maker.make, case)) for family in families for case in family.cases()]
     quantised = [(case.base, partial(mlx_cases.make, case)) for case in mlx_cases.cases()]
     ggufs = [(case.base, partial(gguf_cases.make, case)) for case in gguf_cases.cases()]
     entries = [*plain, *quantised, *ggufs]

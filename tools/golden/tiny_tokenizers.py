@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -112,8 +113,6 @@ def byte_level(pre: str) -> Vocabulary:
 
 
 def merges_of(tokenizer: Tokenizer) -> list[tuple[str, str]]:
-    import json
-
     return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
