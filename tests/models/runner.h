@@ -1,6 +1,8 @@
 #pragma once
 // Runs a model on plain token ids in a test: owns pages, makes Steps of any chunking, collects logits.
+#include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 

@@ -51,8 +51,8 @@ TEST_P(Stories, TeacherForcedLogits) {
 
 INSTANTIATE_TEST_SUITE_P(Forms, Stories,
                          ::testing::Values("stories260K", "stories260K-bf16", "stories260K-sharded-f16"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& param) {
+                           std::string name = param.param;
                            for (char& c : name)
                              if (c == '-') c = '_';
                            return name;
