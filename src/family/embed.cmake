@@ -1,0 +1,13 @@
+# Writes OUT: builtin_files() with the text of every DIR/*.toml.
+file(GLOB files "${DIR}/*.toml")
+list(SORT files)
+set(body "// Made from families/*.toml by src/family/embed.cmake.\n#include \"family/library.h\"\n\nnamespace varve::family {\n\n")
+string(APPEND body "const std::vector<std::pair<std::string_view, std::string_view>>& builtin_files() {\n")
+string(APPEND body "  static const std::vector<std::pair<std::string_view, std::string_view>> files{\n")
+foreach(file ${files})
+  get_filename_component(name "${file}" NAME_WLE)
+  file(READ "${file}" text)
+  string(APPEND body "      {\"${name}\", R\"varve_toml(${text})varve_toml\"},\n")
+endforeach()
+string(APPEND body "  };\n  return files;\n}\n\n}  // namespace varve::family\n")
+file(WRITE "${OUT}" "${body}")

@@ -1,0 +1,194 @@
+#pragma once
+// A family file as data: how the configs and tensors of some checkpoints map onto the blocks of nn.
+// docs/family-language.md is the user's page; this is what the reader makes of a file, with the files it
+// extends already merged in, and every piece knowing the line it came from.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/value.h"
+#include "family/formula.h"
+#include "family/problem.h"
+
+namespace varve::family {
+
+/// Named things in the order of the text.
+template <class T>
+class Ordered {
+ public:
+  const T* find(std::string_view name) const {
+    for (const auto& [key, value] : items_)
+      if (key == name) return &value;
+    return nullptr;
+  }
+  /// The thing of that name, made when there is none.
+  T& operator[](std::string_view name) {
+    for (auto& [key, value] : items_)
+      if (key == name) return value;
+    return items_.emplace_back(std::string(name), T{}).second;
+  }
+  bool empty() const { return items_.empty(); }
+  size_t size() const { return items_.size(); }
+  auto begin() const { return items_.begin(); }
+  auto end() const { return items_.end(); }
+  auto begin() { return items_.begin(); }
+  auto end() { return items_.end(); }
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : items_) out.push_back(key);
+    return out;
+  }
+
+ private:
+  std::vector<std::pair<std::string, T>> items_;
+};
+
+/// A constant, or a formula over canonical keys.
+struct Setting {
+  Value constant;
+  std::optional<Formula> formula;
+  Place place;
+};
+
+/// One way in which a checkpoint may say a canonical key.
+struct Alternative {
+  enum class Form : uint8_t {
+    path,     // the config's member `name`, "a.b"; "$key.b" looks inside the table that key names
+    rows,     // the number of rows of the stored tensor `name`
+    numbers,  // the elements of the stored tensor `name`
+    has,      // `value` when there is a stored tensor `name`
+  };
+  Form form = Form::path;
+  std::string name;
+  Value value;
+  std::vector<std::pair<std::string, Value>> words;  // the config's word -> ours; others pass
+  std::string when;                                  // a canonical key that must be true; empty: always
+  bool each = false;                                 // a list with one value for each layer
+};
+
+struct Source {
+  std::vector<Alternative> alternatives;  // the first that is present wins; none: never in the config
+  Value written;                          // as in the file, for people
+  Place place;
+};
+
+struct Default {
+  Setting otherwise;              // the config lacks the key or says null
+  std::optional<Setting> absent;  // when set: the config lacks the key altogether
+  Value written;
+};
+
+/// Where canonical keys come from in one layout of checkpoint.
+struct Reading {
+  Ordered<Source> config;
+  Ordered<Default> defaults;
+};
+
+/// What a file says about all layers, or (in a kind) about some: the kind's word wins.
+struct Overlay {
+  Ordered<Setting> roles;            // layer, mixer, ffn, norm, final_norm -> block
+  Ordered<Ordered<Setting>> blocks;  // block -> parameter ("window", "rope.theta")
+  Reading hub;                       // Hugging Face's and MLX's layout
+  Reading gguf;
+};
+
+struct Kind {
+  std::vector<std::string> words;  // what configs call it
+  Overlay overlay;
+  Place place;
+};
+
+/// One rule of an axis: for the layers it speaks about, their kind.
+struct KindRule {
+  enum class Form : uint8_t { list, cycle, indices, every, first, from, otherwise };
+  Form form = Form::otherwise;
+  Setting value;   // list, cycle, indices: a list or text; every, first, from: a number
+  Setting offset;  // of every: layers i with i % n == offset; n - 1 when null
+  std::string kind;
+  std::string when;
+  Value written;
+  Place place;
+};
+
+/// Every layer has one kind of each axis: that of the first rule that speaks about it.
+struct Axis {
+  std::vector<KindRule> rules;
+  Place place;
+};
+
+struct Rename {
+  std::string from, to;
+  Place place;
+};
+
+struct Drop {
+  std::string pattern;
+  Setting when;  // true, or a canonical key
+};
+
+/// A change to tensors of canonical name `pattern`, before anyone sees them.
+struct Transform {
+  enum class Form : uint8_t { split, unpair, transpose, add };
+  Form form = Form::add;
+  std::string pattern;
+  std::vector<std::string> parts;  // split: the new names
+  std::vector<Setting> rows;       // split: rows of each part (of one group); empty: equal parts
+  Setting groups;                  // split: the rows are so many groups, each holding every part; 1
+  Setting amount;                  // unpair: heads; add: the number
+  Value written;
+  Place place;
+};
+
+struct TensorRules {
+  std::vector<Rename> renames;  // each applies once, in order
+  std::vector<Drop> drops;
+  std::vector<Transform> transforms;
+};
+
+/// Config keys that are no canonical key.
+struct Spectators {
+  Ordered<Place> ignored;                  // patterns: harmless whatever they say
+  Ordered<std::vector<Setting>> expected;  // harmless while they say one of these
+};
+
+struct Match {
+  std::vector<std::string> model_types, architectures, gguf;
+  std::string inside;  // a member of the config that may hold the keys ("text_config")
+};
+
+struct Family {
+  std::string name;  // the file's, without .toml
+  std::string about;
+  std::string example;  // a checkpoint of the family, for people
+  std::string extends;
+  Place place;
+  bool part = false;  // a name with a leading _: only for others to extend
+  Match match;
+  Ordered<Setting> model;
+  Overlay base;
+  Ordered<Axis> axes;
+  Ordered<Kind> kinds;
+  TensorRules hub_tensors, gguf_tensors;
+  Spectators hub_spectators, gguf_spectators;
+};
+
+/// The members of [model] and of [layer], in order.
+const std::vector<std::string>& model_settings();
+const std::vector<std::string>& layer_roles();
+
+/// Reads one file's text. Errors name `file` and the line. Neither merged nor checked against the blocks.
+Family read_family(std::string_view text, const std::string& file);
+
+/// `child` over `parent`: the child's word wins key by key; its tensor rules come first.
+Family extend(const Family& parent, Family child);
+
+/// Checks a merged family: every placeholder, block, parameter, kind and word exists, and every canonical
+/// key is used by something.
+void check_family(const Family& family);
+
+/// Keys that [config], [defaults] or a kind of this family define.
+std::vector<std::string> canonical_keys(const Family& family);
+
+}  // namespace varve::family

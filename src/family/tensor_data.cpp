@@ -1,0 +1,92 @@
+#include "family/tensor_data.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "checkpoint/gguf_types.h"
+#include "core/error.h"
+#include "family/pattern.h"
+
+namespace varve::family {
+
+using checkpoint::BlockType;
+using checkpoint::Tensor;
+
+const std::string* find_stored(const checkpoint::Checkpoint* checkpoint, std::string_view pattern) {
+  if (!checkpoint) return nullptr;
+  if (pattern.find_first_of("*#") == std::string_view::npos) {
+    const auto found = checkpoint->tensors.find(pattern);
+    return found == checkpoint->tensors.end() ? nullptr : &found->first;
+  }
+  for (const auto& [name, tensor] : checkpoint->tensors)
+    if (match_pattern(pattern, name)) return &name;
+  return nullptr;
+}
+
+bool is_dense(const Tensor& tensor) {
+  return tensor.block == BlockType::none &&
+         (tensor.dtype == DType::f32 || tensor.dtype == DType::f16 || tensor.dtype == DType::bf16);
+}
+
+int block_bits(BlockType block) {
+  switch (block) {
+    case BlockType::q4_0:
+    case BlockType::q4_1:
+      return 4;
+    case BlockType::q5_0:
+    case BlockType::q5_1:
+      return 5;
+    case BlockType::q8_0:
+      return 8;
+    case BlockType::none:
+      break;
+  }
+  return 0;
+}
+
+namespace {
+
+float number_at(const std::byte* at, DType dtype) {
+  uint16_t half = 0;
+  double wide = 0;
+  float single = 0;
+  switch (dtype) {
+    case DType::f16:
+      std::memcpy(&half, at, sizeof half);
+      return f16_to_f32(half);
+    case DType::bf16:
+      std::memcpy(&half, at, sizeof half);
+      return bf16_to_f32(half);
+    case DType::f64:
+      std::memcpy(&wide, at, sizeof wide);
+      return static_cast<float>(wide);
+    default:
+      std::memcpy(&single, at, sizeof single);
+      return single;
+  }
+}
+
+}  // namespace
+
+int64_t stored_row_bytes(const Tensor& tensor, int64_t cols) {
+  if (tensor.block != BlockType::none) return cols / 32 * checkpoint::block_bytes(tensor.block);
+  return cols * dtype_size(tensor.dtype);
+}
+
+std::vector<float> dense_numbers(const Tensor& tensor, const std::string& name) {
+  if (!is_dense(tensor) && !(tensor.block == BlockType::none && tensor.dtype == DType::f64))
+    throw LoadError({.what = fmt::format("tensor \"{}\" must hold plain floating-point numbers", name),
+                     .where = {},
+                     .expected = "F32, F16, BF16 or F64",
+                     .found = tensor.block == BlockType::none
+                                  ? std::string(dtype_name(tensor.dtype))
+                                  : std::string(checkpoint::block_name(tensor.block)),
+                     .advice = {}});
+  const auto size = static_cast<size_t>(dtype_size(tensor.dtype));
+  std::vector<float> out(tensor.bytes.size() / size);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = number_at(tensor.bytes.data() + i * size, tensor.dtype);
+  return out;
+}
+
+}  // namespace varve::family

@@ -1,0 +1,29 @@
+#pragma once
+// Numbers and rows out of stored tensors.
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "nn/weight_source.h"
+#include "ops/weight.h"
+
+namespace varve::family {
+
+/// The first stored name that matches a pattern, or nullptr; also without a checkpoint.
+const std::string* find_stored(const checkpoint::Checkpoint* checkpoint, std::string_view pattern);
+
+/// All elements of a plain float tensor as float32; a LoadError names `name` when it is another kind.
+std::vector<float> dense_numbers(const checkpoint::Tensor& tensor, const std::string& name);
+
+/// Has the kernels' dense encoding as it lies there: f32, f16 or bf16.
+bool is_dense(const checkpoint::Tensor& tensor);
+
+/// Bytes of one row of `cols` inputs of a plain or GGUF block tensor.
+int64_t stored_row_bytes(const checkpoint::Tensor& tensor, int64_t cols);
+
+/// Bits of the affine words that a GGUF block type becomes; 0 for none.
+int block_bits(checkpoint::BlockType block);
+
+}  // namespace varve::family

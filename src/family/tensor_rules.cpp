@@ -1,0 +1,250 @@
+#include "family/tensor_rules.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/checked.h"
+#include "family/pattern.h"
+#include "family/tensor_data.h"
+
+namespace varve::family {
+
+using checkpoint::Checkpoint;
+using checkpoint::Tensor;
+
+std::vector<int64_t> StoredTensor::shape() const {
+  std::vector<int64_t> out = values.shape;
+  if (scheme && !out.empty()) out.back() = out.back() * 32 / scheme->bits;
+  return out;
+}
+
+int64_t StoredTensor::bytes() const {
+  return static_cast<int64_t>(values.bytes.size() + scales.bytes.size() + biases.bytes.size());
+}
+
+std::string MappedTensor::stored_names() const {
+  return parts.size() == 1 ? first().name : fmt::format("{} and {} more", first().name, parts.size() - 1);
+}
+
+bool is_vector(std::string_view canonical, const std::vector<int64_t>& shape) {
+  return shape.size() < 2 || canonical.ends_with(".bias");
+}
+
+namespace {
+
+/// "a.b.weight" and ".scales" -> "a.b.scales"; nothing when it is no weight.
+std::optional<std::string> companion(std::string_view name, std::string_view ending) {
+  constexpr std::string_view kWeight = ".weight";
+  if (!name.ends_with(kWeight)) return std::nullopt;
+  return std::string(name.substr(0, name.size() - kWeight.size())) + std::string(ending);
+}
+
+class NameMapper {
+ public:
+  NameMapper(const Checkpoint& checkpoint, const TensorRules& rules, const ConfigView& view, Answers& model)
+      : checkpoint_(checkpoint), rules_(rules), view_(view), model_(model) {}
+
+  MappedNames run() {
+    for (const auto& [name, tensor] : checkpoint_.tensors)
+      if (!belongs_to_another(name)) place(stored(name, tensor));
+    close_stacks();
+    for (auto& [name, tensor] : out_.tensors) tensor.rows = RowPlan(rows_of(name, tensor));
+    for (const Transform& transform : rules_.transforms) apply(transform);
+    return std::move(out_);
+  }
+
+ private:
+  [[noreturn]] void refuse(std::string what, std::string expected, std::string found,
+                           std::string advice = {}) const {
+    throw LoadError({.what = std::move(what),
+                     .where = view_.where,
+                     .expected = std::move(expected),
+                     .found = std::move(found),
+                     .advice = std::move(advice)});
+  }
+
+  std::optional<checkpoint::QuantScheme> scheme_of(const std::string& weight) const {
+    const auto scales = companion(weight, ".scales");
+    if (!scales || !checkpoint_.find(*scales)) return std::nullopt;
+    return checkpoint_.quantization.scheme(*companion(weight, ""));
+  }
+
+  /// Scales and biases of a quantised weight travel with it.
+  bool belongs_to_another(const std::string& name) const {
+    for (const std::string_view ending : {".scales", ".biases"}) {
+      if (!name.ends_with(ending)) continue;
+      const std::string weight = name.substr(0, name.size() - ending.size()) + ".weight";
+      if (checkpoint_.find(weight) && scheme_of(weight)) return true;
+    }
+    return false;
+  }
+
+  std::shared_ptr<const StoredTensor> stored(const std::string& name, const Tensor& tensor) const {
+    auto out = std::make_shared<StoredTensor>();
+    out->name = name;
+    out->values = tensor;
+    out->scheme = scheme_of(name);
+    if (!out->scheme) return out;
+    out->scales = *checkpoint_.find(*companion(name, ".scales"));
+    if (const Tensor* biases = checkpoint_.find(*companion(name, ".biases"))) out->biases = *biases;
+    return out;
+  }
+
+  bool is_dropped(const std::string& name) const {
+    return std::any_of(rules_.drops.begin(), rules_.drops.end(), [&](const Drop& drop) {
+      if (!match_pattern(drop.pattern, name)) return false;
+      const Value when = model_.evaluate(drop.when).value;
+      return when.is_boolean() && when.boolean();
+    });
+  }
+
+  void place(std::shared_ptr<const StoredTensor> tensor) {
+    std::string name = tensor->name;
+    bool dropped = is_dropped(name);
+    int64_t expert = -1;
+    for (const Rename& rename : rules_.renames) {
+      if (dropped) break;
+      const auto match = match_pattern(rename.from, name);
+      if (!match || rename.to.empty()) continue;
+      name = substitute(rename.to, *match);
+      if (match->number >= 0) expert = match->number;
+    }
+    if (dropped || is_dropped(name)) {
+      out_.dropped.push_back(tensor->name);
+      return;
+    }
+    if (expert >= 0) {
+      auto& experts = stacks_[name];
+      if (!experts.emplace(expert, tensor).second) twice(name, experts[expert]->name, tensor->name);
+      return;
+    }
+    auto& mapped = out_.tensors[name];
+    if (!mapped.parts.empty()) twice(name, mapped.first().name, tensor->name);
+    mapped.parts.push_back(std::move(tensor));
+  }
+
+  [[noreturn]] void twice(const std::string& name, const std::string& first,
+                          const std::string& second) const {
+    refuse(fmt::format("two tensors are both \"{}\"", name), "one",
+           fmt::format("\"{}\" and \"{}\"", first, second));
+  }
+
+  /// Experts 0 .. n-1 must all be there and alike.
+  void close_stacks() {
+    for (auto& [name, experts] : stacks_) {
+      if (const auto single = out_.tensors.find(name); single != out_.tensors.end())
+        twice(name, single->second.first().name, experts.begin()->second->name);
+      MappedTensor& mapped = out_.tensors[name];
+      mapped.stacked = true;
+      for (const auto& [expert, tensor] : experts) {
+        if (expert != static_cast<int64_t>(mapped.parts.size()))
+          refuse(fmt::format("an expert of \"{}\" is missing", name),
+                 fmt::format("expert {}", mapped.parts.size()),
+                 fmt::format("the next one is \"{}\"", tensor->name), "A shard may be missing.");
+        if (tensor->shape() != experts.begin()->second->shape() ||
+            tensor->scheme != experts.begin()->second->scheme)
+          refuse(fmt::format("the experts of \"{}\" differ in shape or quantisation", name),
+                 experts.begin()->second->name, tensor->name);
+        mapped.parts.push_back(tensor);
+      }
+    }
+  }
+
+  static int64_t rows_of(std::string_view name, const MappedTensor& tensor) {
+    const std::vector<int64_t> shape = tensor.first().shape();
+    if (shape.empty()) return 1;
+    return is_vector(name, shape) ? shape.back() : shape[shape.size() - 2];
+  }
+
+  int64_t whole(const Setting& setting, const Transform& t, const std::string& name) {
+    const Answers::Answer found = model_.evaluate(setting);
+    if (!found.value.is_integer() || found.value.integer() < 1)
+      refuse(fmt::format("the transform of \"{}\" ({}) needs a whole number", name, t.place.text()),
+             "at least 1",
+             found.value.is_number() ? fmt::format("{}", found.value.number())
+                                     : std::string(found.value.kind_name()));
+    return found.value.integer();
+  }
+
+  void apply(const Transform& t) {
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : out_.tensors)
+      if (match_pattern(t.pattern, name)) names.push_back(name);
+    for (const std::string& name : names) apply(t, name);
+  }
+
+  void apply(const Transform& t, const std::string& name) {
+    MappedTensor& tensor = out_.tensors.find(name)->second;
+    switch (t.form) {
+      case Transform::Form::add: {
+        const Value amount = model_.evaluate(t.amount).value;
+        if (amount.is_number()) tensor.add += amount.number();
+        return;
+      }
+      case Transform::Form::transpose: {
+        const std::vector<int64_t> shape = tensor.first().shape();
+        if (is_vector(name, shape)) return;
+        tensor.transposed = !tensor.transposed;
+        tensor.rows = RowPlan(tensor.transposed ? shape.back() : shape[shape.size() - 2]);
+        return;
+      }
+      case Transform::Form::unpair: {
+        const int64_t heads = whole(t.amount, t, name);
+        if (tensor.rows.count() % (2 * heads) != 0)
+          refuse(fmt::format("the rows of \"{}\" are no pairs of {} heads", tensor.stored_names(), heads),
+                 fmt::format("a multiple of {}", 2 * heads), fmt::format("{} rows", tensor.rows.count()));
+        tensor.rows = tensor.rows.unpaired(heads);
+        return;
+      }
+      case Transform::Form::split:
+        split(t, name);
+    }
+  }
+
+  void split(const Transform& t, const std::string& name) {
+    const MappedTensor whole_tensor = out_.tensors.find(name)->second;
+    const auto match = match_pattern(t.pattern, name);
+    const int64_t groups = t.groups.place.line > 0 ? whole(t.groups, t, name) : 1;
+    const int64_t total = whole_tensor.rows.count();
+    std::vector<int64_t> rows;
+    for (const Setting& setting : t.rows) rows.push_back(whole(setting, t, name));
+    const auto parts = static_cast<int64_t>(t.parts.size());
+    if (rows.empty()) rows.assign(t.parts.size(), total / groups / parts);
+    int64_t needed = 0;
+    for (const int64_t r : rows) needed += std::min(r, total + 1);
+    if (needed * groups != total)
+      refuse(
+          fmt::format("\"{}\" does not split into {}", whole_tensor.stored_names(), fmt::join(t.parts, ", ")),
+          fmt::format("{} x ({}) rows, by the config", groups, fmt::join(rows, " + ")),
+          fmt::format("{} rows", total), "The config and the tensors are of different models.");
+    int64_t offset = 0;
+    out_.tensors.erase(name);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      MappedTensor part = whole_tensor;
+      part.rows = whole_tensor.rows.part(groups, total / groups, offset, rows[i]);
+      offset += rows[i];
+      const std::string part_name = substitute(t.parts[i], *match);
+      if (const auto taken = out_.tensors.find(part_name); taken != out_.tensors.end())
+        twice(part_name, taken->second.first().name, part.first().name);
+      out_.tensors.emplace(part_name, std::move(part));
+    }
+  }
+
+  const Checkpoint& checkpoint_;
+  const TensorRules& rules_;
+  const ConfigView& view_;
+  Answers& model_;
+  MappedNames out_;
+  std::map<std::string, std::map<int64_t, std::shared_ptr<const StoredTensor>>> stacks_;
+};
+
+}  // namespace
+
+MappedNames map_names(const Checkpoint& checkpoint, const Family& family, const ConfigView& view,
+                      Answers& model) {
+  return NameMapper(checkpoint, view.tensors(family), view, model).run();
+}
+
+}  // namespace varve::family
