@@ -25,6 +25,19 @@ Loaded load(const std::filesystem::path& path, const LoadOptions& options) {
   return loaded;
 }
 
+std::string unmatched_model_type(const std::filesystem::path& path) {
+  const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(path);
+  const bool gguf = checkpoint.layout == checkpoint::Checkpoint::Layout::gguf;
+  const std::string type = checkpoint.config.find(gguf ? "general.architecture" : "model_type")->text();
+  const family::FamilyLibrary library = family::FamilyLibrary::builtin();
+  for (const std::string& name : library.names()) {
+    const family::Match& match = library.find(name)->match;
+    const std::vector<std::string>& words = gguf ? match.gguf : match.model_types;
+    if (std::find(words.begin(), words.end(), type) != words.end()) return "";
+  }
+  return type;
+}
+
 Sequence::Sequence(const nn::Model& model, int64_t limit)
     : page_bytes_(model.state().page_bytes),
       limit_(limit),

@@ -27,6 +27,9 @@ struct LoadOptions {
 };
 Loaded load(const std::filesystem::path& checkpoint, const LoadOptions& options);
 
+/// The checkpoint's model_type when no built-in family names it, else "".
+std::string unmatched_model_type(const std::filesystem::path& checkpoint);
+
 /// The pages of one sequence. Pages are handed out in a scattered order, so that a kernel that assumed
 /// neighbouring pages would fail.
 class Sequence {
