@@ -16,12 +16,14 @@ class Detokenize : public Command {
   About about() const override {
     return {.name = "detokenize",
             .summary = "Token ids to text",
-            .examples = "  varve detokenize smollm2 --ids 19556,28\n"
-                        "  varve tokenize smollm2 --json < story.txt | varve detokenize smollm2 --skip-special"};
+            .examples =
+                "  varve detokenize smollm2 --ids 19556,28\n"
+                "  varve tokenize smollm2 --json < story.txt | varve detokenize smollm2 --skip-special"};
   }
   void declare(Options& options) override {
     options.positional({"MODEL", "", "A model, or a tokenizer.json"}, model_, true);
-    options.text({"--ids", "IDS", "1,2,3; otherwise standard input: numbers, a JSON list, or {\"ids\": [...]}"}, ids_);
+    options.text(
+        {"--ids", "IDS", "1,2,3; otherwise standard input: numbers, a JSON list, or {\"ids\": [...]}"}, ids_);
     options.flag("--skip-special", "Leave out special tokens", skip_special_);
     options.flag("--json", "Print {\"text\": ...}", json_);
   }

@@ -41,12 +41,14 @@ NpyWriter::NpyWriter(std::filesystem::path file, const std::vector<int64_t>& sha
   left_ = static_cast<uint64_t>(checked_elements(shape).value_or(0));
   fd_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) fail(partial_, "cannot be made");
-  std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", fmt::join(shape, ", "));
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", fmt::join(shape, ", "));
   // Magic, version and length take 10 bytes; all of it is a multiple of 64 and ends in a line end.
   header.append(63 - (10 + header.size()) % 64, ' ');
   header += '\n';
   const auto size = static_cast<uint16_t>(header.size());
-  const char start[10] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<char>(size & 255), static_cast<char>(size >> 8)};
+  const char start[10] = {
+      '\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<char>(size & 255), static_cast<char>(size >> 8)};
   write_all(fd_, start, sizeof start, partial_);
   write_all(fd_, header.data(), header.size(), partial_);
 }

@@ -42,14 +42,16 @@ class Template : public Command {
   About about() const override {
     return {.name = "template",
             .summary = "Render a chat template",
-            .examples = "  echo '{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}' | \\\n"
-                        "    varve template smollm2 --context -\n"
-                        "  varve template chat.jinja --context conversation.json"};
+            .examples =
+                "  echo '{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}' | \\\n"
+                "    varve template smollm2 --context -\n"
+                "  varve template chat.jinja --context conversation.json"};
   }
   void declare(Options& options) override {
     options.positional({"MODEL", "", "A model, or a file with a Jinja template"}, model_, true);
-    options.text({"--context", "FILE", "A JSON object whose members are the template's variables; - is standard "
-                                       "input"},
+    options.text({"--context", "FILE",
+                  "A JSON object whose members are the template's variables; - is standard "
+                  "input"},
                  context_);
     options.text({"--name", "NAME", "Which of a model's templates; otherwise its default"}, name_);
   }
@@ -63,7 +65,9 @@ class Template : public Command {
                        .found = {},
                        .advice = {}});
     const Result<std::string> text = render(parsed.value().table());
-    if (!text) throw LoadError({.what = text.error().message, .where = model_, .expected = {}, .found = {}, .advice = {}});
+    if (!text)
+      throw LoadError(
+          {.what = text.error().message, .where = model_, .expected = {}, .found = {}, .advice = {}});
     std::fwrite(text.value().data(), 1, text.value().size(), stdout);
     return 0;
   }

@@ -22,7 +22,8 @@ std::vector<int32_t> ids_of_json(std::string_view text) {
   const Result<Value> parsed = json::parse(text);
   if (!parsed) throw UsageError(fmt::format("token ids: {}", parsed.error().message));
   const Value* list = parsed.value().is_table() ? parsed.value().find("ids") : &parsed.value();
-  if (!list || !list->is_array()) throw UsageError("token ids as JSON are a list, or an object with a list \"ids\"");
+  if (!list || !list->is_array())
+    throw UsageError("token ids as JSON are a list, or an object with a list \"ids\"");
   std::vector<int32_t> ids;
   for (const Value& value : list->array()) {
     if (!value.is_integer() || value.integer() < 0 || value.integer() > INT32_MAX)
@@ -45,7 +46,8 @@ std::vector<int32_t> read_ids(std::string_view text) {
     int32_t id = 0;
     const auto [stop, error] = std::from_chars(text.data() + begin, text.data() + end, id);
     if (error != std::errc() || stop != text.data() + end || id < 0)
-      throw UsageError(fmt::format("'{}' is not a token id", text.substr(begin, std::min<size_t>(end - begin, 40))));
+      throw UsageError(
+          fmt::format("'{}' is not a token id", text.substr(begin, std::min<size_t>(end - begin, 40))));
     ids.push_back(id);
     begin = end;
   }

@@ -55,10 +55,11 @@ std::unique_ptr<ops::Backend> open_backend(ops::Precision precision, ThreadPool&
   return std::move(backend.value());
 }
 
-std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path, const LoadOptions& options) {
+std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path,
+                                               const LoadOptions& options) {
   const auto checkpoint = checkpoint::Checkpoint::open(path);
-  const auto library = family::FamilyLibrary::open({.user_dir = family::FamilyLibrary::default_user_dir(),
-                                                    .file = options.family_file});
+  const auto library = family::FamilyLibrary::open(
+      {.user_dir = family::FamilyLibrary::default_user_dir(), .file = options.family_file});
   family::Resolved resolved = family::resolve(checkpoint, library);
   for (const std::string& warning : resolved.warnings) log::warn(warning);
   log::info(fmt::format("{}: family {} ({}), {} layers, {:.1f} MB of tensors", path.string(), resolved.family,
@@ -71,7 +72,8 @@ std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path
   require_memory(weights, available, path.string());
   const uint64_t cache =
       cache_bytes(layout, resolved.spec, options, available - weights.weights - weights.work);
-  require_memory({.weights = weights.weights, .cache = cache, .work = weights.work}, available, path.string());
+  require_memory({.weights = weights.weights, .cache = cache, .work = weights.work}, available,
+                 path.string());
 
   std::unique_ptr<LoadedModel> loaded(
       new LoadedModel(options.threads > 0 ? options.threads : ThreadPool::usable_cores()));
@@ -110,7 +112,8 @@ void LoadedModel::read_generation_config(const checkpoint::Checkpoint& checkpoin
   std::vector<int32_t> ids;
   add_ids(generation.find("eos_token_id"), ids);
   if (gguf)
-    for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
+    for (const char* key :
+         {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
       add_ids(checkpoint.config.find(key), ids);
   if (ids.empty()) add_ids(checkpoint.config.find("eos_token_id"), ids);
   if (text_ && text_->tokenizer().eos_id()) ids.push_back(*text_->tokenizer().eos_id());

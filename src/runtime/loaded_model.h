@@ -67,7 +67,8 @@ class LoadedModel {
   std::unique_ptr<engine::Engine> engine_;
 };
 
-/// The backend that VARVE_ISA names, or the best of this machine. A LoadError when there is none of that name.
+/// The backend that VARVE_ISA names, or the best of this machine. A LoadError when there is none of that
+/// name.
 std::unique_ptr<ops::Backend> open_backend(ops::Precision precision, ThreadPool& pool);
 
 }  // namespace varve::runtime

@@ -13,7 +13,8 @@ namespace {
 
 std::optional<int32_t> id_of(const Value& config, std::string_view key) {
   const Value* value = config.find(key);
-  if (!value || !value->is_integer() || value->integer() < 0 || value->integer() > INT32_MAX) return std::nullopt;
+  if (!value || !value->is_integer() || value->integer() < 0 || value->integer() > INT32_MAX)
+    return std::nullopt;
   return static_cast<int32_t>(value->integer());
 }
 
@@ -34,18 +35,20 @@ std::map<std::string, std::string> templates_of(const Value& metadata) {
   for (const auto& [name, value] : metadata.table()) {
     if (!name.starts_with(key) || !value.is_text()) continue;
     if (name == key) templates["default"] = value.text();
-    if (name.size() > key.size() + 1 && name[key.size()] == '.') templates[name.substr(key.size() + 1)] = value.text();
+    if (name.size() > key.size() + 1 && name[key.size()] == '.')
+      templates[name.substr(key.size() + 1)] = value.text();
   }
   return templates;
 }
 
 text::TextAssets assets_of_gguf(const checkpoint::Checkpoint& checkpoint) {
   if (!checkpoint.vocabulary)
-    throw LoadError({.what = "the file holds no tokenizer",
-                     .where = checkpoint.path.string(),
-                     .expected = "tokenizer.ggml.tokens in its metadata",
-                     .found = {},
-                     .advice = "Only token ids can go in and out (--ids); or take a file that has its tokenizer."});
+    throw LoadError(
+        {.what = "the file holds no tokenizer",
+         .where = checkpoint.path.string(),
+         .expected = "tokenizer.ggml.tokens in its metadata",
+         .found = {},
+         .advice = "Only token ids can go in and out (--ids); or take a file that has its tokenizer."});
   const Value& metadata = checkpoint.config;
   text::GgufVocab vocab;
   vocab.model = text_of(metadata, "tokenizer.ggml.model");
@@ -68,7 +71,8 @@ text::TextAssets assets_of_gguf(const checkpoint::Checkpoint& checkpoint) {
 
 bool has_tokenizer_files(const fs::path& directory) {
   std::error_code absent;
-  return fs::exists(directory / "tokenizer.json", absent) || fs::exists(directory / "tokenizer.model", absent);
+  return fs::exists(directory / "tokenizer.json", absent) ||
+         fs::exists(directory / "tokenizer.model", absent);
 }
 
 text::TextAssets assets_of(const checkpoint::Checkpoint& checkpoint) {
@@ -84,7 +88,8 @@ text::TextAssets assets_at(const fs::path& path) {
   std::error_code absent;
   const bool directory = fs::is_directory(path, absent);
   if (path.extension() == ".safetensors") return text::load_text_assets(path.parent_path());
-  if (directory ? has_tokenizer_files(path) : path.extension() != ".gguf") return text::load_text_assets(path);
+  if (directory ? has_tokenizer_files(path) : path.extension() != ".gguf")
+    return text::load_text_assets(path);
   // No tokenizer beside the weights: perhaps inside them.
   if (!directory) return assets_of(checkpoint::Checkpoint::open(path));
   for (const fs::directory_entry& entry : fs::directory_iterator(path, absent))
@@ -107,8 +112,8 @@ struct Encode {
   const ModelText& text;
   Result<std::vector<int32_t>> operator()(const engine::IdsPrompt& prompt) const { return prompt.ids; }
   Result<std::vector<int32_t>> operator()(const engine::TextPrompt& prompt) const {
-    return text.tokenizer().encode(prompt.text,
-                                   {.add_special = prompt.add_special, .parse_special = prompt.parse_special});
+    return text.tokenizer().encode(
+        prompt.text, {.add_special = prompt.add_special, .parse_special = prompt.parse_special});
   }
   Result<std::vector<int32_t>> operator()(const engine::ChatPrompt& prompt) const {
     return text.templates().encode({.messages = prompt.messages,
@@ -138,6 +143,8 @@ Result<std::vector<int32_t>> ModelText::encode(const engine::Prompt& prompt) con
   return std::visit(Encode{*this}, prompt);
 }
 
-std::unique_ptr<engine::TextDecoder> ModelText::decoder() const { return std::make_unique<Decoder>(tokenizer_); }
+std::unique_ptr<engine::TextDecoder> ModelText::decoder() const {
+  return std::make_unique<Decoder>(tokenizer_);
+}
 
 }  // namespace varve::runtime
