@@ -9,6 +9,9 @@ namespace varve::app {
 std::unique_ptr<Command> make_pull();
 std::unique_ptr<Command> make_list();
 std::unique_ptr<Command> make_rm();
+std::unique_ptr<Command> make_tokenize();
+std::unique_ptr<Command> make_detokenize();
+std::unique_ptr<Command> make_template();
 std::unique_ptr<Command> make_completion();
 std::unique_ptr<Command> make_version();
 

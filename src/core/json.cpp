@@ -145,7 +145,9 @@ nlohmann::ordered_json to_nlohmann(const Value& value) {
     }
     case Value::Kind::table: {
       auto out = nlohmann::ordered_json::object();
-      for (const auto& [key, item] : value.table()) out[key] = to_nlohmann(item);
+      // Not out[key]: that looks for a twin among all members before it, and a Table has none.
+      auto& members = out.get_ref<nlohmann::ordered_json::object_t&>();
+      for (const auto& [key, item] : value.table()) members.emplace_back(key, to_nlohmann(item));
       return out;
     }
   }

@@ -1,6 +1,7 @@
 #include "core/value.h"
 
 #include <gtest/gtest.h>
+#include <chrono>
 
 #include <limits>
 
@@ -29,6 +30,16 @@ TEST(Json, RefusesDuplicatesDepthAndRubbish) {
   EXPECT_FALSE(json::parse("{\"a\": }").ok());
   EXPECT_FALSE(json::parse("").ok());
   EXPECT_FALSE(json::parse("\"\xff\"").ok());
+}
+
+TEST(Json, WritesATableOfAVocabularysSizeInLinearTime) {
+  Table table;
+  for (int i = 0; i < 200'000; ++i) table.append("token " + std::to_string(i), i);
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string text = json::dump(Value(std::move(table)));
+  // Looking for a twin of every member takes a minute; this takes a fraction of a second.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_TRUE(text.starts_with("{\"token 0\":0,\"token 1\":1,")) << text.substr(0, 100);
 }
 
 TEST(Json, ReadsPythonsInfinity) {

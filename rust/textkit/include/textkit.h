@@ -22,10 +22,10 @@ extern "C" {
 typedef int32_t tk_status;
 enum {
   TK_OK = 0,
-  TK_INVALID = 1,  /* the input is not usable */
-  TK_REFUSED = 2,  /* the chat template called raise_exception; `error` is its message alone */
-  TK_LIMIT = 3,    /* a cap on size, depth, steps or output */
-  TK_INTERNAL = 4  /* a library failed; the call had no effect */
+  TK_INVALID = 1, /* the input is not usable */
+  TK_REFUSED = 2, /* the chat template called raise_exception; `error` is its message alone */
+  TK_LIMIT = 3,   /* a cap on size, depth, steps or output */
+  TK_INTERNAL = 4 /* a library failed; the call had no effect */
 };
 
 typedef struct tk_text {

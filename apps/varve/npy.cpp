@@ -1,0 +1,75 @@
+#include "npy.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/checked.h"
+#include "core/error.h"
+
+namespace varve::app {
+
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& file, const char* what) {
+  throw LoadError({.what = fmt::format("{}: {}", what, std::strerror(errno)),
+                   .where = file.string(),
+                   .expected = {},
+                   .found = {},
+                   .advice = {}});
+}
+
+void write_all(int fd, const void* data, size_t size, const std::filesystem::path& file) {
+  const auto* bytes = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t n = ::write(fd, bytes, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail(file, "cannot be written");
+    bytes += n;
+    size -= static_cast<size_t>(n);
+  }
+}
+
+}  // namespace
+
+NpyWriter::NpyWriter(std::filesystem::path file, const std::vector<int64_t>& shape)
+    : file_(std::move(file)), partial_(file_.string() + ".partial") {
+  left_ = static_cast<uint64_t>(checked_elements(shape).value_or(0));
+  fd_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd_ < 0) fail(partial_, "cannot be made");
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", fmt::join(shape, ", "));
+  // Magic, version and length take 10 bytes; all of it is a multiple of 64 and ends in a line end.
+  header.append(63 - (10 + header.size()) % 64, ' ');
+  header += '\n';
+  const auto size = static_cast<uint16_t>(header.size());
+  const char start[10] = {
+      '\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<char>(size & 255), static_cast<char>(size >> 8)};
+  write_all(fd_, start, sizeof start, partial_);
+  write_all(fd_, header.data(), header.size(), partial_);
+}
+
+NpyWriter::~NpyWriter() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(partial_.c_str());
+}
+
+void NpyWriter::append(std::span<const float> numbers) {
+  check(numbers.size() <= left_, "more numbers than the shape holds");
+  left_ -= numbers.size();
+  write_all(fd_, numbers.data(), numbers.size_bytes(), partial_);
+}
+
+void NpyWriter::finish() {
+  check(left_ == 0, "fewer numbers than the shape holds");
+  if (::close(fd_) != 0) fail(partial_, "cannot be written");
+  fd_ = -1;
+  if (::rename(partial_.c_str(), file_.c_str()) != 0) fail(file_, "cannot be renamed into place");
+}
+
+}  // namespace varve::app

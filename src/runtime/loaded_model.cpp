@@ -1,0 +1,147 @@
+#include "runtime/loaded_model.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "checkpoint/checkpoint.h"
+#include "core/log.h"
+#include "family/resolve.h"
+#include "kernels/backend.h"
+#include "runtime/memory.h"
+
+namespace varve::runtime {
+
+namespace {
+
+constexpr uint64_t kWorkSpace = uint64_t{128} << 20;  // activations of a step, logits, tokenizer
+
+LoadError as_load_error(const RequestError& error, const std::string& where) {
+  return LoadError({.what = error.message, .where = where, .expected = {}, .found = {}, .advice = {}});
+}
+
+/// Appends the ids of a config member: a number or a list of them.
+void add_ids(const Value* value, std::vector<int32_t>& ids) {
+  if (!value) return;
+  if (value->is_array())
+    for (const Value& one : value->array()) add_ids(&one, ids);
+  else if (value->is_integer() && value->integer() >= 0 && value->integer() <= INT32_MAX)
+    ids.push_back(static_cast<int32_t>(value->integer()));
+}
+
+std::optional<double> number_of(const Value& config, std::string_view key) {
+  const Value* value = config.find(key);
+  return value && value->is_number() ? std::optional(value->number()) : std::nullopt;
+}
+
+/// Bytes for keys and values: of the context asked for, else of the model's whole one, cut to half of what
+/// the weights leave free.
+uint64_t cache_bytes(const nn::StateLayout& layout, const nn::ModelSpec& spec, const LoadOptions& options,
+                     uint64_t free_after_weights) {
+  engine::MemoryOptions wanted{
+      .context = options.context, .cache_bytes = 0, .max_sequences = options.sequences};
+  const auto whole = engine::plan_memory(layout, spec.max_positions, wanted);
+  if (!whole) throw as_load_error(whole.error(), "");
+  if (options.context > 0) return whole.value().bytes * static_cast<uint64_t>(options.sequences);
+  return std::min(whole.value().bytes * static_cast<uint64_t>(options.sequences), free_after_weights / 2);
+}
+
+}  // namespace
+
+std::unique_ptr<ops::Backend> open_backend(ops::Precision precision, ThreadPool& pool) {
+  auto backend = kernels::make_backend(kernels::forced_backend(), precision, pool);
+  if (!backend) throw as_load_error(backend.error(), "VARVE_ISA");
+  return std::move(backend.value());
+}
+
+std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path,
+                                               const LoadOptions& options) {
+  const auto checkpoint = checkpoint::Checkpoint::open(path);
+  const auto library = family::FamilyLibrary::open(
+      {.user_dir = family::FamilyLibrary::default_user_dir(), .file = options.family_file});
+  family::Resolved resolved = family::resolve(checkpoint, library);
+  for (const std::string& warning : resolved.warnings) log::warn(warning);
+  log::info(fmt::format("{}: family {} ({}), {} layers, {:.1f} MB of tensors", path.string(), resolved.family,
+                        resolved.matched_by, resolved.spec.layers.size(),
+                        static_cast<double>(checkpoint.total_bytes()) / 1e6));
+
+  const nn::StateLayout layout = nn::state_layout(resolved.spec, options.precision);
+  const uint64_t available = available_memory();
+  const MemoryNeed weights{.weights = checkpoint.total_bytes(), .cache = 0, .work = kWorkSpace};
+  require_memory(weights, available, path.string());
+  const uint64_t cache =
+      cache_bytes(layout, resolved.spec, options, available - weights.weights - weights.work);
+  require_memory({.weights = weights.weights, .cache = cache, .work = weights.work}, available,
+                 path.string());
+
+  std::unique_ptr<LoadedModel> loaded(
+      new LoadedModel(options.threads > 0 ? options.threads : ThreadPool::usable_cores()));
+  loaded->backend_ = open_backend(options.precision, loaded->pool_);
+  const std::string forced = kernels::forced_backend();
+  loaded->backend_name_ = forced.empty() ? kernels::backend_names().front() : forced;
+  loaded->model_ = nn::Model::load(resolved.spec, *resolved.weights,
+                                   {.precision = options.precision, .progress = options.progress});
+  checkpoint.check_unchanged();
+  loaded->read_text(checkpoint);
+  loaded->read_generation_config(checkpoint);
+  loaded->make_engine(options, cache);
+  log::info(fmt::format("backend {}, {} threads, {} precision, context {}", loaded->backend_name_,
+                        loaded->threads(), options.precision == ops::Precision::fast ? "fast" : "exact",
+                        loaded->engine_->context()));
+  return loaded;
+}
+
+const ModelText& LoadedModel::text() const {
+  if (!text_) throw *no_text_;
+  return *text_;
+}
+
+void LoadedModel::read_text(const checkpoint::Checkpoint& checkpoint) {
+  try {
+    text_ = ModelText::load(checkpoint);
+  } catch (const LoadError& error) {
+    no_text_ = error;
+    log::debug(fmt::format("no text: {}", error.what()));
+  }
+}
+
+void LoadedModel::read_generation_config(const checkpoint::Checkpoint& checkpoint) {
+  const Value& generation = checkpoint.generation_config;
+  const bool gguf = checkpoint.layout == checkpoint::Checkpoint::Layout::gguf;
+  std::vector<int32_t> ids;
+  add_ids(generation.find("eos_token_id"), ids);
+  if (gguf)
+    for (const char* key :
+         {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
+      add_ids(checkpoint.config.find(key), ids);
+  if (ids.empty()) add_ids(checkpoint.config.find("eos_token_id"), ids);
+  if (text_ && text_->tokenizer().eos_id()) ids.push_back(*text_->tokenizer().eos_id());
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  // Some checkpoints name an end token that their embedding has no row for: it can never be chosen.
+  std::erase_if(ids, [&](int32_t id) { return id >= model_->spec().vocab; });
+  stop_ids_ = std::move(ids);
+  log::debug(fmt::format("tokens that end an answer: {}", fmt::join(stop_ids_, ", ")));
+
+  const Value* samples = generation.find("do_sample");
+  if (!samples || !samples->is_boolean() || !samples->boolean()) return;
+  sampling_defaults_.temperature = number_of(generation, "temperature").value_or(1.0);
+  sampling_defaults_.top_p = number_of(generation, "top_p");
+  sampling_defaults_.min_p = number_of(generation, "min_p");
+  sampling_defaults_.repetition_penalty = number_of(generation, "repetition_penalty");
+  const Value* top_k = generation.find("top_k");
+  if (top_k && top_k->is_integer()) sampling_defaults_.top_k = top_k->integer();
+}
+
+void LoadedModel::make_engine(const LoadOptions& options, uint64_t cache) {
+  auto engine = engine::Engine::create(
+      *model_, *backend_, text_.get(),
+      {.memory = {.context = options.context, .cache_bytes = cache, .max_sequences = options.sequences},
+       .step_tokens = 512,
+       .stop_ids = stop_ids_});
+  if (!engine) throw as_load_error(engine.error(), "");
+  engine_ = std::move(engine.value());
+}
+
+}  // namespace varve::runtime

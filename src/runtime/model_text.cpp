@@ -1,0 +1,150 @@
+#include "runtime/model_text.h"
+
+#include <fmt/format.h>
+
+#include "text/detokenizer.h"
+#include "text/gguf_tokenizer.h"
+
+namespace varve::runtime {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::optional<int32_t> id_of(const Value& config, std::string_view key) {
+  const Value* value = config.find(key);
+  if (!value || !value->is_integer() || value->integer() < 0 || value->integer() > INT32_MAX)
+    return std::nullopt;
+  return static_cast<int32_t>(value->integer());
+}
+
+std::optional<bool> flag_of(const Value& config, std::string_view key) {
+  const Value* value = config.find(key);
+  return value && value->is_boolean() ? std::optional(value->boolean()) : std::nullopt;
+}
+
+std::string text_of(const Value& config, std::string_view key) {
+  const Value* value = config.find(key);
+  return value && value->is_text() ? value->text() : std::string();
+}
+
+/// "tokenizer.chat_template" is the default, "tokenizer.chat_template.NAME" are further ones.
+std::map<std::string, std::string> templates_of(const Value& metadata) {
+  constexpr std::string_view key = "tokenizer.chat_template";
+  std::map<std::string, std::string> templates;
+  for (const auto& [name, value] : metadata.table()) {
+    if (!name.starts_with(key) || !value.is_text()) continue;
+    if (name == key) templates["default"] = value.text();
+    if (name.size() > key.size() + 1 && name[key.size()] == '.')
+      templates[name.substr(key.size() + 1)] = value.text();
+  }
+  return templates;
+}
+
+text::TextAssets assets_of_gguf(const checkpoint::Checkpoint& checkpoint) {
+  if (!checkpoint.vocabulary)
+    throw LoadError(
+        {.what = "the file holds no tokenizer",
+         .where = checkpoint.path.string(),
+         .expected = "tokenizer.ggml.tokens in its metadata",
+         .found = {},
+         .advice = "Only token ids can go in and out (--ids); or take a file that has its tokenizer."});
+  const Value& metadata = checkpoint.config;
+  text::GgufVocab vocab;
+  vocab.model = text_of(metadata, "tokenizer.ggml.model");
+  vocab.pre = text_of(metadata, "tokenizer.ggml.pre");
+  vocab.tokens = checkpoint.vocabulary->tokens;
+  vocab.scores = checkpoint.vocabulary->scores;
+  vocab.types = checkpoint.vocabulary->types;
+  vocab.merges = checkpoint.vocabulary->merges;
+  vocab.bos = id_of(metadata, "tokenizer.ggml.bos_token_id");
+  vocab.eos = id_of(metadata, "tokenizer.ggml.eos_token_id");
+  vocab.unk = id_of(metadata, "tokenizer.ggml.unknown_token_id");
+  vocab.pad = id_of(metadata, "tokenizer.ggml.padding_token_id");
+  vocab.add_bos = flag_of(metadata, "tokenizer.ggml.add_bos_token");
+  vocab.add_eos = flag_of(metadata, "tokenizer.ggml.add_eos_token");
+  vocab.add_space_prefix = flag_of(metadata, "tokenizer.ggml.add_space_prefix");
+  vocab.chat_templates = templates_of(metadata);
+  vocab.origin = checkpoint.path.string();
+  return text::text_assets_from_gguf(vocab);
+}
+
+bool has_tokenizer_files(const fs::path& directory) {
+  std::error_code absent;
+  return fs::exists(directory / "tokenizer.json", absent) ||
+         fs::exists(directory / "tokenizer.model", absent);
+}
+
+text::TextAssets assets_of(const checkpoint::Checkpoint& checkpoint) {
+  std::error_code absent;
+  const bool directory = fs::is_directory(checkpoint.path, absent);
+  if (checkpoint.layout == checkpoint::Checkpoint::Layout::gguf &&
+      !(directory && has_tokenizer_files(checkpoint.path)))
+    return assets_of_gguf(checkpoint);
+  return text::load_text_assets(directory ? checkpoint.path : checkpoint.path.parent_path());
+}
+
+text::TextAssets assets_at(const fs::path& path) {
+  std::error_code absent;
+  const bool directory = fs::is_directory(path, absent);
+  if (path.extension() == ".safetensors") return text::load_text_assets(path.parent_path());
+  if (directory ? has_tokenizer_files(path) : path.extension() != ".gguf")
+    return text::load_text_assets(path);
+  // No tokenizer beside the weights: perhaps inside them.
+  if (!directory) return assets_of(checkpoint::Checkpoint::open(path));
+  for (const fs::directory_entry& entry : fs::directory_iterator(path, absent))
+    if (entry.path().extension() == ".gguf") return assets_of(checkpoint::Checkpoint::open(path));
+  return text::load_text_assets(path);
+}
+
+/// The engine's view of a Detokenizer.
+class Decoder : public engine::TextDecoder {
+ public:
+  explicit Decoder(const text::Tokenizer& tokenizer) : detokenizer_(tokenizer) {}
+  std::string push(int32_t id) override { return detokenizer_.push(id); }
+  std::string finish() override { return detokenizer_.finish(); }
+
+ private:
+  text::Detokenizer detokenizer_;
+};
+
+struct Encode {
+  const ModelText& text;
+  Result<std::vector<int32_t>> operator()(const engine::IdsPrompt& prompt) const { return prompt.ids; }
+  Result<std::vector<int32_t>> operator()(const engine::TextPrompt& prompt) const {
+    return text.tokenizer().encode(
+        prompt.text, {.add_special = prompt.add_special, .parse_special = prompt.parse_special});
+  }
+  Result<std::vector<int32_t>> operator()(const engine::ChatPrompt& prompt) const {
+    return text.templates().encode({.messages = prompt.messages,
+                                    .tools = prompt.tools.empty() ? Value() : Value(prompt.tools),
+                                    .documents = {},
+                                    .add_generation_prompt = prompt.add_generation_prompt,
+                                    .extra = prompt.variables,
+                                    .template_name = {}},
+                                   text.tokenizer());
+  }
+};
+
+}  // namespace
+
+ModelText::ModelText(const text::TextAssets& assets)
+    : tokenizer_(text::Tokenizer::load(assets)), templates_(text::ChatTemplates::load(assets)) {}
+
+std::unique_ptr<ModelText> ModelText::load(const fs::path& path) {
+  return std::unique_ptr<ModelText>(new ModelText(assets_at(path)));
+}
+
+std::unique_ptr<ModelText> ModelText::load(const checkpoint::Checkpoint& checkpoint) {
+  return std::unique_ptr<ModelText>(new ModelText(assets_of(checkpoint)));
+}
+
+Result<std::vector<int32_t>> ModelText::encode(const engine::Prompt& prompt) const {
+  return std::visit(Encode{*this}, prompt);
+}
+
+std::unique_ptr<engine::TextDecoder> ModelText::decoder() const {
+  return std::make_unique<Decoder>(tokenizer_);
+}
+
+}  // namespace varve::runtime
