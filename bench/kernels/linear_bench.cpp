@@ -1,9 +1,10 @@
 // Speed of the linear kernels beside the probes of the same run.
 //   linear_bench [--isa NAME] [--threads N] [--precision fast|exact] [--formats TEXT] [--rows 1,2,4,512]
 //                [--cols K] [--outs N] [--mb TOTAL] [--repeats N]
-// `formats` keeps those whose name contains TEXT ("affine4g64bf16", "mxfp4", ...). Matrices of TOTAL megabytes
-// go round, so that weights come from memory as they do in decoding. Shares are medians over repeats: of the
-// read bandwidth (bytes of packed weights) and of the int8 peak (two operations per weight and row).
+// `formats` keeps those whose name contains TEXT ("affine4g64bf16", "mxfp4", ...). Matrices of TOTAL
+// megabytes go round, so that weights come from memory as they do in decoding. Shares are medians over
+// repeats: of the read bandwidth (bytes of packed weights) and of the int8 peak (two operations per weight
+// and row).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,7 +41,8 @@ Options parse(int argc, char** argv) {
     if (name == "--isa") options.isa = value;
     if (name == "--formats") options.formats = value;
     if (name == "--threads") options.threads = std::stoi(value);
-    if (name == "--precision") options.precision = value == "exact" ? ops::Precision::exact : ops::Precision::fast;
+    if (name == "--precision")
+      options.precision = value == "exact" ? ops::Precision::exact : ops::Precision::fast;
     if (name == "--cols") options.cols = std::stol(value);
     if (name == "--outs") options.outs = std::stol(value);
     if (name == "--mb") options.megabytes = std::stol(value);
@@ -65,7 +67,8 @@ struct Bench {
   void fill(const ops::WeightFormat& format) {
     const test::RandomMatrix matrix(format, options.outs, options.cols);
     const double bytes = static_cast<double>(matrix.view().total_bytes());
-    const auto count = std::max<int64_t>(1, static_cast<int64_t>(1e6 * static_cast<double>(options.megabytes) / bytes));
+    const auto count =
+        std::max<int64_t>(1, static_cast<int64_t>(1e6 * static_cast<double>(options.megabytes) / bytes));
     const double begin = kernels::work_seconds(pool);
     for (int64_t i = 0; i < count; ++i) matrices.push_back(ops::pack(matrix.view()));
     fmt::print("{}: packed at {:.2f} GB/s\n", test::format_name(format),
@@ -76,7 +79,8 @@ struct Bench {
   double pass(const std::vector<float>& x, int64_t rows, std::vector<float>& y, size_t count) {
     const double begin = kernels::work_seconds(pool);
     for (size_t i = 0; i < count; ++i) {
-      const ops::LinearOut out{.weight = &matrices[i % matrices.size()], .y = y.data(), .y_stride = options.outs};
+      const ops::LinearOut out{
+          .weight = &matrices[i % matrices.size()], .y = y.data(), .y_stride = options.outs};
       linear(kernels, pool, options.precision, scratch,
              {.x = {x.data(), rows, options.cols, options.cols}, .outs = {&out, 1}});
     }
@@ -103,8 +107,9 @@ struct Bench {
       share_read.push_back(bytes / seconds / bandwidth);
       share_peak.push_back(operations / seconds / peak);
     }
-    fmt::print("  rows {:4}: {:6.1f} GB/s = {:.2f} of the read probe; {:7.1f} GOPS = {:.2f} of the int8 peak\n", rows,
-               median(gigabytes), median(share_read), median(gigaops), median(share_peak));
+    fmt::print(
+        "  rows {:4}: {:6.1f} GB/s = {:.2f} of the read probe; {:7.1f} GOPS = {:.2f} of the int8 peak\n",
+        rows, median(gigabytes), median(share_read), median(gigaops), median(share_peak));
   }
 };
 
@@ -113,7 +118,8 @@ struct Bench {
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   for (const LinearKernels* kernels : kernels::all_linear_kernels()) {
-    if (options.isa.empty() ? kernels != kernels::all_linear_kernels()[0] : name_of(*kernels) != options.isa) continue;
+    if (options.isa.empty() ? kernels != kernels::all_linear_kernels()[0] : name_of(*kernels) != options.isa)
+      continue;
     fmt::print("{}, {} threads, {} x {}\n", name_of(*kernels), options.threads, options.outs, options.cols);
     for (const ops::WeightFormat& format : test::all_weight_formats()) {
       if (test::format_name(format).find(options.formats) == std::string::npos) continue;

@@ -13,7 +13,8 @@ double work_seconds(const ThreadPool& pool) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-double probe_read_bandwidth(const LinearKernels& kernels, ThreadPool& pool, std::span<const std::byte> memory) {
+double probe_read_bandwidth(const LinearKernels& kernels, ThreadPool& pool,
+                            std::span<const std::byte> memory) {
   constexpr int64_t kPage = 4096;
   const double begin = work_seconds(pool);
   pool.for_ranges(std::ssize(memory) / kPage, [&](int64_t first, int64_t last) {
