@@ -69,6 +69,9 @@ struct LinearKernels {
   /// Prepares row `row` of `tile` from x [cols].
   void (*prepare)(const ActFormat& format, const float* x, int64_t cols, const ActTile& tile, int row);
   Matmul (*matmul)(const ops::WeightFormat& format, ops::Precision precision);
+  /// For kernels/probe.h: reads memory; runs the int8 kernels' instruction and returns its operations.
+  void (*read)(const std::byte* begin, int64_t bytes);
+  int64_t (*int8_operations)(int64_t iterations);
 };
 
 }  // namespace varve::kernels

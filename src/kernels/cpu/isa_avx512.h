@@ -18,7 +18,8 @@ constexpr int kLanes = 16;
 namespace varve::kernels {
 namespace {
 
-constexpr int kStep = 8;                  // rows of x worked on together
+constexpr int kStep = 8;                  // rows of x in registers together
+constexpr int kPanelBlocks = 2;           // blocks of 16 output rows in registers together
 constexpr bool kSignedWeights = false;    // the dot product takes unsigned weights
 constexpr int64_t kPrefetchBytes = 4096;  // ahead of the stream of weights
 

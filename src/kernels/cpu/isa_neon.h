@@ -15,7 +15,8 @@ constexpr int kLanes = 4;
 namespace varve::kernels {
 namespace {
 
-constexpr int kStep = 4;
+constexpr int kStep = 4;               // rows of x in registers together
+constexpr int kPanelBlocks = 1;        // blocks of 16 output rows in registers together
 constexpr bool kSignedWeights = true;  // 8-bit codes are taken as code - 128
 constexpr int64_t kPrefetchBytes = 1024;
 

@@ -9,12 +9,17 @@
 #pragma GCC target("avx2,fma,f16c")
 #include "kernels/cpu/isa_avx2.h"
 // after the instruction set
+#include "kernels/cpu/linear_probe.h"
 #include "kernels/cpu/linear_table.h"
 
 namespace varve::kernels {
 
 const LinearKernels& linear_variant_avx2() {
-  static constexpr LinearKernels kKernels{.name = "avx2", .prepare = prepare, .matmul = select_matmul};
+  static constexpr LinearKernels kKernels{.name = "avx2",
+                                          .prepare = prepare,
+                                          .matmul = select_matmul,
+                                          .read = read_memory,
+                                          .int8_operations = int8_operations};
   return kKernels;
 }
 

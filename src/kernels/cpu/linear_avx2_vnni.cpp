@@ -10,12 +10,17 @@
 #define VARVE_VNNI
 #include "kernels/cpu/isa_avx2.h"
 // after the instruction set
+#include "kernels/cpu/linear_probe.h"
 #include "kernels/cpu/linear_table.h"
 
 namespace varve::kernels {
 
 const LinearKernels& linear_variant_avx2_vnni() {
-  static constexpr LinearKernels kKernels{.name = "avx2-vnni", .prepare = prepare, .matmul = select_matmul};
+  static constexpr LinearKernels kKernels{.name = "avx2-vnni",
+                                          .prepare = prepare,
+                                          .matmul = select_matmul,
+                                          .read = read_memory,
+                                          .int8_operations = int8_operations};
   return kKernels;
 }
 

@@ -104,6 +104,13 @@ struct Fp4Codes {
   }
 };
 
+/// The low two codes of each lane as a bf16 pair: every E4M3 number is one.
+VARVE_INLINE U e4m3_pair_to_bf16(U codes) {
+  const U low = as_bits(e4m3_to_float(codes & 0xff));
+  const U high = as_bits(e4m3_to_float((codes >> 8) & 0xff));
+  return (low >> 16) | (high & 0xffff0000u);
+}
+
 /// E4M3 codes: no integers, values only.
 struct Fp8Codes {
   static constexpr int kBits = 8;

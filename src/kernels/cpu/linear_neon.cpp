@@ -9,12 +9,17 @@
 
 #include "kernels/cpu/isa_neon.h"
 // after the instruction set
+#include "kernels/cpu/linear_probe.h"
 #include "kernels/cpu/linear_table.h"
 
 namespace varve::kernels {
 
 const LinearKernels& linear_variant_neon() {
-  static constexpr LinearKernels kKernels{.name = "neon", .prepare = prepare, .matmul = select_matmul};
+  static constexpr LinearKernels kKernels{.name = "neon",
+                                          .prepare = prepare,
+                                          .matmul = select_matmul,
+                                          .read = read_memory,
+                                          .int8_operations = int8_operations};
   return kKernels;
 }
 

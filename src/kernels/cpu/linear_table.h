@@ -14,14 +14,14 @@ Matmul int8_matmul(const ops::WeightFormat& format) {
 
 template <int Bits>
 Matmul affine_matmul(const ops::WeightFormat& format, ops::Precision precision) {
-  if (precision == ops::Precision::exact) return matmul<F32Policy<DecodeCodes<AffineCodes<Bits>>>>;
+  if (precision == ops::Precision::exact) return matmul<DequantPolicy<AffineCodes<Bits>>>;
   return int8_matmul<AffineCodes<Bits>, 32, 64>(format);
 }
 
 Matmul dense_matmul(DType dtype, ops::Precision precision) {
-  if (dtype == DType::f32) return matmul<F32Policy<DecodeF32>>;
-  if (dtype == DType::f16) return matmul<F32Policy<DecodeF16>>;
-  return precision == ops::Precision::exact ? matmul<F32Policy<DecodeBf16>> : matmul<Bf16Policy<false>>;
+  if (dtype == DType::f32) return matmul<F32Policy>;
+  if (dtype == DType::f16) return matmul<F16Policy>;
+  return precision == ops::Precision::exact ? matmul<WideBf16Policy> : matmul<Bf16Policy>;
 }
 
 Matmul select_matmul(const ops::WeightFormat& format, ops::Precision precision) {
@@ -30,10 +30,10 @@ Matmul select_matmul(const ops::WeightFormat& format, ops::Precision precision) 
     case ops::Encoding::dense:
       return dense_matmul(format.dtype, precision);
     case ops::Encoding::mxfp8:
-      return exact ? matmul<F32Policy<DecodeCodes<Fp8Codes>>> : matmul<Bf16Policy<true>>;
+      return exact ? matmul<DequantPolicy<Fp8Codes>> : matmul<Fp8Policy>;
     case ops::Encoding::mxfp4:
     case ops::Encoding::nvfp4:
-      return exact ? matmul<F32Policy<DecodeCodes<Fp4Codes>>> : int8_matmul<Fp4Codes, 16, 32>(format);
+      return exact ? matmul<DequantPolicy<Fp4Codes>> : int8_matmul<Fp4Codes, 16, 32>(format);
     case ops::Encoding::affine:
       break;
   }

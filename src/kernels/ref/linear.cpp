@@ -7,6 +7,7 @@
 #include "core/checked.h"
 #include "kernels/linear.h"
 #include "kernels/linear_kernels.h"
+#include "ops/bits.h"
 
 namespace varve::kernels {
 
@@ -77,6 +78,23 @@ void matmul(const MatmulTask& task) {
   }
 }
 
+void read_memory(const std::byte* begin, int64_t bytes) {
+  uint64_t sum = 0;
+  for (int64_t at = 0; at + 8 <= bytes; at += 8) sum ^= ops::load_unaligned<uint64_t>(begin + at);
+  asm volatile("" : "+r"(sum));
+}
+
+int64_t int8_operations(int64_t iterations) {
+  int32_t sum = 0;
+  for (int64_t i = 0; i < iterations; ++i) {
+    int32_t weight = 3, x = -5;
+    asm volatile("" : "+r"(weight), "+r"(x));
+    sum += weight * x;
+    asm volatile("" : "+r"(sum));
+  }
+  return 2 * iterations;
+}
+
 Matmul select(const ops::WeightFormat&, ops::Precision precision) {
   return precision == ops::Precision::exact ? matmul<ops::Precision::exact> : matmul<ops::Precision::fast>;
 }
@@ -84,7 +102,11 @@ Matmul select(const ops::WeightFormat&, ops::Precision precision) {
 }  // namespace
 
 const LinearKernels& linear_kernels_ref() {
-  static constexpr LinearKernels kKernels{.name = "ref", .prepare = prepare, .matmul = select};
+  static constexpr LinearKernels kKernels{.name = "ref",
+                                          .prepare = prepare,
+                                          .matmul = select,
+                                          .read = read_memory,
+                                          .int8_operations = int8_operations};
   return kKernels;
 }
 
