@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 
@@ -57,6 +58,10 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 struct Bench {
   const Options& options;
   const LinearKernels& kernels;
@@ -69,22 +74,22 @@ struct Bench {
     const double bytes = static_cast<double>(matrix.view().total_bytes());
     const auto count =
         std::max<int64_t>(1, static_cast<int64_t>(1e6 * static_cast<double>(options.megabytes) / bytes));
-    const double begin = kernels::work_seconds(pool);
+    const double begin = now();
     for (int64_t i = 0; i < count; ++i) matrices.push_back(ops::pack(matrix.view()));
     fmt::print("{}: packed at {:.2f} GB/s\n", test::format_name(format),
-               static_cast<double>(count) * bytes / (kernels::work_seconds(pool) - begin) / 1e9);
+               static_cast<double>(count) * bytes / (now() - begin) / 1e9);
   }
 
   /// One pass over `count` matrices, in seconds for each.
   double pass(const std::vector<float>& x, int64_t rows, std::vector<float>& y, size_t count) {
-    const double begin = kernels::work_seconds(pool);
+    const double begin = now();
     for (size_t i = 0; i < count; ++i) {
       const ops::LinearOut out{
           .weight = &matrices[i % matrices.size()], .y = y.data(), .y_stride = options.outs};
       linear(kernels, pool, options.precision, scratch,
              {.x = {x.data(), rows, options.cols, options.cols}, .outs = {&out, 1}});
     }
-    return (kernels::work_seconds(pool) - begin) / static_cast<double>(count);
+    return (now() - begin) / static_cast<double>(count);
   }
 
   void measure(int64_t rows) {
@@ -93,11 +98,9 @@ struct Bench {
     const size_t count = rows >= 64 ? std::min<size_t>(matrices.size(), 3) : matrices.size();
     std::vector<double> gigabytes, gigaops, share_read, share_peak;
     for (int repeat = -1; repeat < options.repeats; ++repeat) {
-      double read_all = 0;
-      for (const ops::PackedWeight& m : matrices)
-        read_all += probe_read_bandwidth(kernels, pool, {m.tiles.data(), m.tiles.size()});
-      const double bandwidth = read_all / static_cast<double>(matrices.size());
-      const double peak = probe_int8_peak(kernels, pool);
+      const double bandwidth =
+          1e9 * kernels::read_bandwidth_gbs(pool, matrices.size() * matrices[0].tiles.size());
+      const double peak = 1e9 * kernels::int8_peak_gops(pool);
       const double seconds = pass(x, rows, y, count);
       if (repeat < 0) continue;
       const double bytes = static_cast<double>(matrices[0].tiles.size());

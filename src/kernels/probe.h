@@ -1,25 +1,24 @@
 #pragma once
-// What the machine itself can do right now, measured the way the linear kernels use it: the yardsticks of
-// every speed figure. Foreign load halves both, so a figure is quoted as its share of the probe of the same
-// run.
+// What this machine can do at most, measured now: the yardsticks that speed figures are quoted against,
+// because other programs on the machine slow both alike. Each takes a fraction of a second, uses every thread
+// of the pool and gives the median of several runs, with the widest instructions that the kernels use here.
 #include <cstddef>
-#include <span>
 
 #include "core/thread_pool.h"
-#include "kernels/linear.h"
 
 namespace varve::kernels {
 
-/// Seconds for timing work on a pool: of the wall, but of the processor for a pool of one thread, where
-/// foreign load can be left out.
-double work_seconds(const ThreadPool& pool);
+/// GB/s of reading `bytes` of memory front to back, each thread its own part. Allocates them; take a few
+/// hundred MB, well above the caches.
+double read_bandwidth_gbs(ThreadPool& pool, size_t bytes);
 
-/// Bytes per second that the pool's threads read together, each its own part of `memory` front to back.
-double probe_read_bandwidth(const LinearKernels& kernels, ThreadPool& pool,
-                            std::span<const std::byte> memory);
+/// 10^9 operations a second (a multiplication and an addition are two) of int8 dot products.
+double int8_peak_gops(ThreadPool& pool);
 
-/// Integer operations per second (a multiplication and an addition are two) of the instruction behind the
-/// int8 kernels, on all threads of the pool, for about `seconds`.
-double probe_int8_peak(const LinearKernels& kernels, ThreadPool& pool, double seconds = 0.02);
+/// The same of bf16 pairs: the bf16 instruction where there is one, else float32 multiply-adds.
+double bf16_peak_gflops(ThreadPool& pool);
+
+/// The same of float32 multiply-adds.
+double f32_peak_gflops(ThreadPool& pool);
 
 }  // namespace varve::kernels
