@@ -249,10 +249,12 @@ void add_paths(const Family& family, const ConfigView& view, const std::string& 
 
 std::vector<std::string> readable_paths(const Family& family, const ConfigView& view) {
   std::vector<std::string> out;
+  const std::vector<std::string> used = used_keys(family);
   auto all = [&](const Overlay& overlay) {
     for (const auto& [key, source] : view.reading(overlay).config)
-      for (const Alternative& a : source.alternatives)
-        if (a.form == Alternative::Form::path) add_paths(family, view, a.name, out, 0);
+      if (std::binary_search(used.begin(), used.end(), key))
+        for (const Alternative& a : source.alternatives)
+          if (a.form == Alternative::Form::path) add_paths(family, view, a.name, out, 0);
   };
   all(family.base);
   for (const auto& [name, kind] : family.kinds) all(kind.overlay);

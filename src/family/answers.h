@@ -67,7 +67,7 @@ class Answers {
   std::vector<std::string> open_;  // keys being answered, to see circles
 };
 
-/// Every path of the config that some rule of the family may read, for the check that nothing else is there.
+/// Every path of the config that the family may read and use, for the check that nothing else is there.
 std::vector<std::string> readable_paths(const Family& family, const ConfigView& view);
 
 }  // namespace varve::family

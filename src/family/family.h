@@ -181,12 +181,18 @@ const std::vector<std::string>& layer_roles();
 /// Reads one file's text. Errors name `file` and the line. Neither merged nor checked against the blocks.
 Family read_family(std::string_view text, const std::string& file);
 
+/// Its [match] alone.
+Match read_match(std::string_view text, const std::string& file);
+
 /// `child` over `parent`: the child's word wins key by key; its tensor rules come first.
 Family extend(const Family& parent, Family child);
 
 /// Checks a merged family: every placeholder, block, parameter, kind and word exists, and every canonical
-/// key is used by something.
+/// key that the file itself defines is used by something.
 void check_family(const Family& family);
+
+/// The canonical keys that something of the family uses, directly or through other keys; sorted.
+std::vector<std::string> used_keys(const Family& family);
 
 /// Keys that [config], [defaults] or a kind of this family define.
 std::vector<std::string> canonical_keys(const Family& family);

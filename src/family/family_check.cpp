@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
 
 #include "family/family.h"
 #include "family/spec_builder.h"
@@ -62,7 +61,6 @@ class Checker {
  private:
   void use_key(const std::string& key, const Place& place) {
     if (!contains(keys_, key)) fail_unknown(place, "placeholder", "$" + key, dollared());
-    used_.insert(key);
   }
   std::vector<std::string> dollared() const {
     std::vector<std::string> out;
@@ -176,28 +174,25 @@ class Checker {
       for (const Setting& value : values) uses(value);
   }
 
-  /// A canonical key that nothing uses is a misspelt one.
+  /// A canonical key of the file itself that nothing uses is a misspelt one.
   void nothing_idle() const {
-    auto look = [&](const Reading& reading) {
-      for (const auto& [key, source] : reading.config) idle(key, source.place);
-      for (const auto& [key, fallback] : reading.defaults) idle(key, fallback.otherwise.place);
+    const std::vector<std::string> used = used_keys(family_);
+    auto idle = [&](const std::string& key, const Place& place) {
+      if (place.file != family_.place.file || contains(used, key)) return;
+      fail_at(place, fmt::format("nothing uses the canonical key \"{}\"", key), suggest(key, used));
     };
-    auto both = [&](const Overlay& over) {
-      look(over.hub);
-      look(over.gguf);
+    auto look = [&](const Overlay& over) {
+      for (const Reading* reading : {&over.hub, &over.gguf}) {
+        for (const auto& [key, source] : reading->config) idle(key, source.place);
+        for (const auto& [key, fallback] : reading->defaults) idle(key, fallback.otherwise.place);
+      }
     };
-    both(family_.base);
-    for (const auto& [name, kind] : family_.kinds) both(kind.overlay);
-  }
-  void idle(const std::string& key, const Place& place) const {
-    if (used_.count(key) > 0) return;
-    fail_at(place, fmt::format("nothing uses the canonical key \"{}\"", key),
-            suggest(key, std::vector<std::string>(used_.begin(), used_.end())));
+    look(family_.base);
+    for (const auto& [name, kind] : family_.kinds) look(kind.overlay);
   }
 
   const Family& family_;
   std::vector<std::string> keys_;
-  std::set<std::string> used_;
 };
 
 }  // namespace

@@ -15,6 +15,12 @@ class Reader {
  public:
   explicit Reader(std::string file) : file_(std::move(file)) {}
 
+  Match read_match_of(const Value& root) const {
+    Match match;
+    if (const Value* section = root.find("match")) read_match(*section, match);
+    return match;
+  }
+
   Family read(const Value& root) {
     Family family;
     family.place = {file_, 0};
@@ -359,6 +365,10 @@ class Reader {
 
 Family read_family(std::string_view text, const std::string& file) {
   return Reader(file).read(toml::parse(text, file));
+}
+
+Match read_match(std::string_view text, const std::string& file) {
+  return Reader(file).read_match_of(toml::parse(text, file));
 }
 
 }  // namespace varve::family

@@ -53,7 +53,7 @@ FamilyLibrary FamilyLibrary::open(const Options& options) {
 
 void FamilyLibrary::add(std::string name, std::string file, std::string text) {
   std::erase_if(entries_, [&](const Entry& e) { return e.name == name; });
-  entries_.push_back({std::move(name), std::move(file), std::move(text)});
+  entries_.push_back({std::move(name), std::move(file), std::move(text), {}});
   loaded_.clear();
 }
 
@@ -82,6 +82,13 @@ const std::string& FamilyLibrary::file_of(std::string_view name) const {
   const Entry* found = entry(name);
   check(found != nullptr, "file_of a family that is not there");
   return found->file;
+}
+
+const Match& FamilyLibrary::match_of(std::string_view name) const {
+  const Entry* found = entry(name);
+  check(found != nullptr, "match_of a family that is not there");
+  if (!found->match) found->match = read_match(found->text, found->file);
+  return *found->match;
 }
 
 const Family* FamilyLibrary::find(std::string_view name) const {

@@ -4,6 +4,7 @@
 // name replaces an earlier one; there is no second, privileged way.
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,9 @@ class FamilyLibrary {
   std::vector<std::string> names() const;
   /// The same, later files first: the order in which families are tried.
   std::vector<std::string> by_precedence() const;
+  /// What its own file says under [match]: no other part is looked at, so that a fault elsewhere in a file
+  /// stops only those who use it.
+  const Match& match_of(std::string_view name) const;
   /// The family with everything it extends, checked. Null when there is none of that name.
   const Family* find(std::string_view name) const;
   /// The file it comes from and its text; for `families show`.
@@ -43,6 +47,7 @@ class FamilyLibrary {
  private:
   struct Entry {
     std::string name, file, text;
+    mutable std::optional<Match> match;  // read when first asked for
   };
   const Entry* entry(std::string_view name) const;
   Family load(const Entry& entry, std::vector<std::string>& open) const;

@@ -44,19 +44,18 @@ std::string config_file(const Checkpoint& checkpoint) {
 }
 
 /// How the family names this checkpoint, or "".
-std::string named_by(const Family& family, const Checkpoint& checkpoint, bool architectures) {
+std::string named_by(const Match& match, const Checkpoint& checkpoint, bool architectures) {
   const Value& config = checkpoint.config;
   if (is_gguf(checkpoint)) {
     const std::string arch = text_at(config, "general.architecture");
-    return !architectures && contains(family.match.gguf, arch) ? fmt::format("GGUF architecture \"{}\"", arch)
-                                                               : "";
+    return !architectures && contains(match.gguf, arch) ? fmt::format("GGUF architecture \"{}\"", arch) : "";
   }
   if (!architectures) {
     const std::string type = text_at(config, "model_type");
-    return contains(family.match.model_types, type) ? fmt::format("model_type \"{}\"", type) : "";
+    return contains(match.model_types, type) ? fmt::format("model_type \"{}\"", type) : "";
   }
   for (const std::string& name : architectures_of(config))
-    if (contains(family.match.architectures, name)) return fmt::format("architecture \"{}\"", name);
+    if (contains(match.architectures, name)) return fmt::format("architecture \"{}\"", name);
   return "";
 }
 
@@ -185,17 +184,16 @@ Matched match_checkpoint(const Checkpoint& checkpoint, const FamilyLibrary& libr
     if (!family)
       fail_at({library.chosen() + ".toml", 0},
               "a file whose name begins with _ is a part for others to extend, no family");
-    std::string by = named_by(*family, checkpoint, false);
-    if (by.empty()) by = named_by(*family, checkpoint, true);
+    std::string by = named_by(family->match, checkpoint, false);
+    if (by.empty()) by = named_by(family->match, checkpoint, true);
     Matched out = matched(*family, checkpoint, by.empty() ? "--family" : by);
     out.doubtful = by.empty();
     return out;
   }
   for (const bool architectures : {false, true})
     for (const std::string& name : library.by_precedence()) {
-      const Family* family = library.find(name);
-      if (std::string by = named_by(*family, checkpoint, architectures); !by.empty())
-        return matched(*family, checkpoint, std::move(by));
+      if (std::string by = named_by(library.match_of(name), checkpoint, architectures); !by.empty())
+        return matched(*library.find(name), checkpoint, std::move(by));
     }
   refuse_unknown(checkpoint, library);
 }

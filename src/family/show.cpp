@@ -53,7 +53,8 @@ class Lines {
       lines_.push_back({section, key, toml_value(setting.constant), setting.place.text()});
   }
   void reading(const std::string& prefix, const Reading& reading) {
-    for (const auto& [key, source] : reading.config) add(prefix + "config", key, source.written, source.place);
+    for (const auto& [key, source] : reading.config)
+      add(prefix + "config", key, source.written, source.place);
     for (const auto& [key, fallback] : reading.defaults)
       add(prefix + "defaults", key, fallback.written, fallback.otherwise.place);
   }
@@ -171,7 +172,8 @@ std::vector<FamilyLine> family_lines(const Family& family) {
   }
   lines.tensors("", family.hub_tensors);
   lines.reading("gguf.", family.base.gguf);
-  for (const auto& [name, kind] : family.kinds) lines.reading(fmt::format("gguf.kind.{}.", name), kind.overlay.gguf);
+  for (const auto& [name, kind] : family.kinds)
+    lines.reading(fmt::format("gguf.kind.{}.", name), kind.overlay.gguf);
   lines.spectators("gguf.", family.gguf_spectators);
   lines.tensors("gguf.", family.gguf_tensors);
   return lines.take();
@@ -190,13 +192,15 @@ std::string family_text(const Family& family) {
 std::string families_page(const FamilyLibrary& library) {
   std::string out =
       "# Families\n\n"
-      "Made from families/*.toml by `varve families --markdown`; a test keeps it current. A family that is not\n"
+      "Made from families/*.toml by `varve families --markdown`; a test keeps it current. A family that is "
+      "not\n"
       "here is a file away: [family-language.md](family-language.md).\n\n"
       "| family | model_type | GGUF | blocks | example |\n|---|---|---|---|---|\n";
   for (const FamilyRow& row : family_rows(library))
     out += fmt::format("| {} | {} | {} | {} | {} |\n", row.name, fmt::join(row.model_types, ", "),
                        fmt::join(row.gguf, ", "), fmt::join(row.blocks, ", "), row.example);
-  for (const FamilyRow& row : family_rows(library)) out += fmt::format("\n## {}\n\n{}.\n", row.name, row.about);
+  for (const FamilyRow& row : family_rows(library))
+    out += fmt::format("\n## {}\n\n{}.\n", row.name, row.about);
   return out;
 }
 
