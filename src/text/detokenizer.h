@@ -1,7 +1,6 @@
 #pragma once
 // Text that grows token by token. What push() gave out never changes and never ends inside a character; all
-// pieces together are what Tokenizer::decode gives for all ids (wherever that does not change its own past:
-// a broken run of byte tokens is decoded differently as a whole).
+// pieces together are what Tokenizer::decode gives for all ids.
 #include <cstdint>
 #include <memory>
 #include <span>

@@ -30,9 +30,11 @@ impl Decoding {
         }
     }
 
-    /// The text of the tokens, where this kind needs no help from the library's decoder.
+    /// The text of the tokens, where this kind needs no help from the library's decoder: what a
+    /// stream gives. (The library turns a whole run of byte tokens into U+FFFD where one byte is
+    /// broken; text that a stream gave out already could not follow that.)
     pub fn whole(&self, tokenizer: &Tokenizer, ids: &[u32]) -> Option<String> {
-        if !matches!(self, Decoding::ByteLevel { .. }) {
+        if matches!(self, Decoding::Other) {
             return None;
         }
         let mut stream = Stream::new(false);

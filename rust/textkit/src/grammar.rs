@@ -84,7 +84,7 @@ impl Factory {
         let matcher = Matcher::new(Ok(parser));
         match matcher.get_error() {
             Some(e) => Err(TextError::invalid(format!("grammar: {e}"))),
-            None => Ok(Constraint { matcher, vocab_size: self.vocab_size }),
+            None => Ok(Constraint { matcher, vocab_size: self.vocab_size, ends_taken: 0 }),
         }
     }
 }
@@ -110,6 +110,8 @@ fn check_nesting(what: &str, text: &str) -> Result<()> {
 pub struct Constraint {
     matcher: Matcher,
     vocab_size: usize,
+    /// End tokens taken after the matcher had stopped, which it does not count.
+    ends_taken: usize,
 }
 
 impl Constraint {
@@ -136,6 +138,13 @@ impl Constraint {
 
     /// An error leaves the constraint as it was.
     pub fn consume(&mut self, id: u32) -> Result<()> {
+        if self.ends_taken > 0 || self.matcher.is_stopped() {
+            let env = self.matcher.tok_env().map_err(wrap)?;
+            if env.tok_trie().eos_tokens().contains(&id) {
+                self.ends_taken += 1;
+                return Ok(());
+            }
+        }
         let allowed = (id as usize) < self.vocab_size
             && self.matcher.validate_tokens(&[id]).map_err(wrap)? == 1;
         if !allowed {
@@ -145,7 +154,12 @@ impl Constraint {
     }
 
     pub fn rollback(&mut self, count: usize) -> Result<()> {
-        self.matcher.rollback(count).map_err(wrap)
+        let ends = count.min(self.ends_taken);
+        self.ends_taken -= ends;
+        if count == ends {
+            return Ok(());
+        }
+        self.matcher.rollback(count - ends).map_err(wrap)
     }
 
     /// The grammar can go no further: only an end token may follow.
