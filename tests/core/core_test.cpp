@@ -9,6 +9,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/system_memory.h"
 #include "core/thread_pool.h"
 #include "support/data.h"
 
@@ -45,6 +46,11 @@ TEST(DType, EightBitFloats) {
   EXPECT_EQ(dtype_from_name("F8"), std::nullopt);
   EXPECT_EQ(dtype_from_name("F4"), DType::f4);
   EXPECT_EQ(dtype_bits(DType::f6_e2m3), 6);
+}
+
+TEST(SystemMemory, SaysAPlausibleNumber) {
+  EXPECT_GT(available_memory(), uint64_t{1} << 20);
+  EXPECT_LT(available_memory(), uint64_t{1} << 50);
 }
 
 TEST(Checked, NothingWraps) {
