@@ -12,6 +12,7 @@ std::unique_ptr<Command> make_rm();
 std::unique_ptr<Command> make_tokenize();
 std::unique_ptr<Command> make_detokenize();
 std::unique_ptr<Command> make_template();
+std::unique_ptr<Command> make_eval();
 std::unique_ptr<Command> make_completion();
 std::unique_ptr<Command> make_version();
 

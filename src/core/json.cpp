@@ -126,7 +126,6 @@ std::string without_python_numbers(std::string_view text) {
   return out;
 }
 
-<<<<<<< HEAD
 nlohmann::ordered_json to_nlohmann(const Value& value) {
   switch (value.kind()) {
     case Value::Kind::null:
@@ -150,71 +149,10 @@ nlohmann::ordered_json to_nlohmann(const Value& value) {
       auto& members = out.get_ref<nlohmann::ordered_json::object_t&>();
       for (const auto& [key, item] : value.table()) members.emplace_back(key, to_nlohmann(item));
       return out;
-=======
-/// Writes containers itself (nlohmann's ordered object looks through all its keys for each new one) and
-/// leaves the spelling of texts and numbers to nlohmann.
-class Writer {
- public:
-  explicit Writer(int indent) : indent_(indent) {}
-
-  void write(const Value& value, int depth) {
-    if (value.is_array()) {
-      open('[');
-      for (const Value& item : value.array()) {
-        separate(depth + 1);
-        write(item, depth + 1);
-      }
-      close(']', value.array().empty(), depth);
-    } else if (value.is_table()) {
-      open('{');
-      for (const auto& [key, item] : value.table()) {
-        separate(depth + 1);
-        scalar(key);
-        out_ += indent_ < 0 ? ":" : ": ";
-        write(item, depth + 1);
-      }
-      close('}', value.table().empty(), depth);
-    } else if (value.is_text()) {
-      scalar(value.text());
-    } else if (value.is_integer()) {
-      scalar(value.integer());
-    } else if (value.is_number()) {
-      scalar(value.number());
-    } else {
-      out_ += value.is_null() ? "null" : value.boolean() ? "true" : "false";
->>>>>>> text
     }
   }
-  std::string take() { return std::move(out_); }
-
- private:
-  void scalar(const nlohmann::json& value) {
-    out_ += value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  }
-  void open(char bracket) {
-    out_ += bracket;
-    first_ = true;
-  }
-  void separate(int depth) {
-    if (!first_) out_ += ',';
-    first_ = false;
-    line(depth);
-  }
-  void close(char bracket, bool empty, int depth) {
-    if (!empty) line(depth);
-    out_ += bracket;
-    first_ = false;
-  }
-  void line(int depth) {
-    if (indent_ < 0) return;
-    out_ += '\n';
-    out_.append(static_cast<size_t>(depth * indent_), ' ');
-  }
-
-  int indent_;
-  bool first_ = true;
-  std::string out_;
-};
+  return nullptr;
+}
 
 }  // namespace
 
@@ -245,9 +183,7 @@ Value read_file(const std::filesystem::path& file, const Limits& limits) {
 }
 
 std::string dump(const Value& value, int indent) {
-  Writer writer(indent);
-  writer.write(value, 0);
-  return writer.take();
+  return to_nlohmann(value).dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace varve::json
