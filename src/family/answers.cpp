@@ -63,61 +63,57 @@ Answers::Answer Answers::answer(const std::string& key) {
   if (!source) source = view_.reading(family_.base).config.find(key);
   Answer out;
   bool said_null = false;
-  if (source && from_config(*source, key, out, said_null)) return out;
+  if (source && from_config(*source, out, said_null)) return out;
   from_default(key, said_null, out);
   return out;
 }
 
-bool Answers::from_config(const Source& source, const std::string& key, Answer& into, bool& said_null) {
+bool Answers::from_config(const Source& source, Answer& into, bool& said_null) {
   return std::any_of(source.alternatives.begin(), source.alternatives.end(), [&](const Alternative& a) {
-    return (a.when.empty() || holds(a.when)) && from_alternative(a, key, into, said_null);
+    return (a.when.empty() || holds(a.when)) && from_alternative(a, into, said_null);
   });
 }
 
-bool Answers::from_alternative(const Alternative& alternative, const std::string& /*key*/, Answer& into,
-                               bool& said_null) {
+bool Answers::from_alternative(const Alternative& alternative, Answer& into, bool& said_null) {
   const std::string name = with_arch(alternative.name, view_);
-  switch (alternative.form) {
-    case Alternative::Form::path:
-      break;
-    case Alternative::Form::has: {
-      const std::string* stored = find_stored(view_.checkpoint, name);
-      if (!stored) return false;
-      into = {.value = alternative.value,
-              .origin = fmt::format("tensor \"{}\" is there", *stored),
-              .path = {},
-              .inferred = true};
-      return true;
-    }
-    case Alternative::Form::rows: {
-      const std::string* stored = find_stored(view_.checkpoint, name);
-      if (!stored) return false;
-      const auto& shape = view_.checkpoint->find(*stored)->shape;
-      if (shape.empty()) return false;
-      into = {.value = shape.front(),
-              .origin = fmt::format("rows of tensor \"{}\"", *stored),
-              .path = {},
-              .inferred = true};
-      return true;
-    }
-    case Alternative::Form::numbers: {
-      const std::string* stored = find_stored(view_.checkpoint, name);
-      if (!stored) return false;
-      Array list;
-      for (const float x : dense_numbers(*view_.checkpoint->find(*stored), *stored))
-        list.emplace_back(static_cast<double>(x));
-      into = {.value = std::move(list),
-              .origin = fmt::format("tensor \"{}\"", *stored),
-              .path = {},
-              .inferred = true};
-      return true;
-    }
-  }
+  if (alternative.form != Alternative::Form::path) return from_tensors(alternative, name, into);
   if (name.find(kKind) == std::string::npos) return from_path(alternative, name, into, said_null);
   for (auto kind = kinds_.rbegin(); kind != kinds_.rend(); ++kind)
     for (const std::string& word : (*kind)->words)
       if (from_path(alternative, replaced(name, kKind, word), into, said_null)) return true;
   return false;
+}
+
+bool Answers::from_tensors(const Alternative& alternative, const std::string& name, Answer& into) const {
+  if (!view_.checkpoint) return false;
+  const std::string* stored = find_stored(*view_.checkpoint, name);
+  if ((stored == nullptr) != (alternative.form == Alternative::Form::lacks)) return false;
+  into.inferred = true;
+  if (alternative.form == Alternative::Form::has || alternative.form == Alternative::Form::lacks) {
+    into.value = alternative.value;
+    into.origin =
+        stored ? fmt::format("tensor \"{}\" is there", *stored) : fmt::format("no tensor \"{}\"", name);
+    return true;
+  }
+  const checkpoint::Tensor& tensor = *view_.checkpoint->find(*stored);
+  if (alternative.form == Alternative::Form::rows) {
+    if (tensor.shape.empty()) return false;
+    into.value = tensor.shape.front();
+    into.origin = fmt::format("rows of tensor \"{}\"", *stored);
+    return true;
+  }
+  constexpr size_t kMostBytes = size_t{1} << 20;
+  if (tensor.bytes.size() > kMostBytes)
+    throw LoadError({.what = fmt::format("tensor \"{}\" is too large for a list of parameters", *stored),
+                     .where = view_.where,
+                     .expected = fmt::format("at most {} bytes", kMostBytes),
+                     .found = fmt::format("{} bytes", tensor.bytes.size()),
+                     .advice = {}});
+  Array list;
+  for (const float x : dense_numbers(tensor, *stored)) list.emplace_back(static_cast<double>(x));
+  into.value = std::move(list);
+  into.origin = fmt::format("tensor \"{}\"", *stored);
+  return true;
 }
 
 bool Answers::from_path(const Alternative& alternative, const std::string& path, Answer& into,

@@ -59,6 +59,7 @@ struct Alternative {
     rows,     // the number of rows of the stored tensor `name`
     numbers,  // the elements of the stored tensor `name`
     has,      // `value` when there is a stored tensor `name`
+    lacks,    // `value` when there is none, among tensors that are known
   };
   Form form = Form::path;
   std::string name;

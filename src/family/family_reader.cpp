@@ -131,6 +131,8 @@ class Reader {
         set(Form::numbers, text(key, item));
       else if (key == "has")
         set(Form::has, text(key, item));
+      else if (key == "lacks")
+        set(Form::lacks, text(key, item));
       else if (key == "value")
         out.value = item;
       else if (key == "words")
@@ -141,11 +143,11 @@ class Reader {
         out.each = boolean(key, item);
       else
         fail_unknown(at(item), "word in [config]", key,
-                     {"from", "rows", "numbers", "has", "value", "words", "when", "each"});
+                     {"from", "rows", "numbers", "has", "lacks", "value", "words", "when", "each"});
     }
-    if (!found) fail_at(at(value), "this [config] entry lacks one of from, rows, numbers, has");
-    if (out.form == Form::has && out.value.is_null())
-      fail_at(at(value), "\"has\" needs a \"value\" beside it");
+    if (!found) fail_at(at(value), "this [config] entry must say one of from, rows, numbers, has, lacks");
+    const bool tells = out.form == Form::has || out.form == Form::lacks;
+    if (tells == out.value.is_null()) fail_at(at(value), "\"value\" stands beside has or lacks, and must");
     return out;
   }
 

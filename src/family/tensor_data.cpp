@@ -13,13 +13,12 @@ namespace varve::family {
 using checkpoint::BlockType;
 using checkpoint::Tensor;
 
-const std::string* find_stored(const checkpoint::Checkpoint* checkpoint, std::string_view pattern) {
-  if (!checkpoint) return nullptr;
+const std::string* find_stored(const checkpoint::Checkpoint& checkpoint, std::string_view pattern) {
   if (pattern.find_first_of("*#") == std::string_view::npos) {
-    const auto found = checkpoint->tensors.find(pattern);
-    return found == checkpoint->tensors.end() ? nullptr : &found->first;
+    const auto found = checkpoint.tensors.find(pattern);
+    return found == checkpoint.tensors.end() ? nullptr : &found->first;
   }
-  for (const auto& [name, tensor] : checkpoint->tensors)
+  for (const auto& [name, tensor] : checkpoint.tensors)
     if (match_pattern(pattern, name)) return &name;
   return nullptr;
 }

@@ -11,8 +11,8 @@
 
 namespace varve::family {
 
-/// The first stored name that matches a pattern, or nullptr; also without a checkpoint.
-const std::string* find_stored(const checkpoint::Checkpoint* checkpoint, std::string_view pattern);
+/// The first stored name that matches a pattern, or nullptr.
+const std::string* find_stored(const checkpoint::Checkpoint& checkpoint, std::string_view pattern);
 
 /// All elements of a plain float tensor as float32; a LoadError names `name` when it is another kind.
 std::vector<float> dense_numbers(const checkpoint::Tensor& tensor, const std::string& name);

@@ -29,12 +29,6 @@ class TensorMap : public nn::WeightSource {
 
  private:
   const MappedTensor& get(std::string_view name) const;
-  [[noreturn]] void refuse(const StoredTensor& tensor, std::string what, std::string expected,
-                           std::string found) const;
-  ops::WeightFormat format_of(const StoredTensor& tensor) const;
-  void check_words(const StoredTensor& tensor) const;
-  nn::SourceMatrix plain_matrix(const MappedTensor& tensor, const std::shared_ptr<const StoredTensor>& part,
-                                int64_t slice) const;
 
   MappedNames names_;
   std::string where_;

@@ -73,7 +73,7 @@ class NameMapper {
 
   /// Scales and biases of a quantised weight travel with it.
   bool belongs_to_another(const std::string& name) const {
-    for (const std::string_view ending : {".scales", ".biases"}) {
+    for (const std::string_view ending : {".scales", ".biases", ".global_scale"}) {
       if (!name.ends_with(ending)) continue;
       const std::string weight = name.substr(0, name.size() - ending.size()) + ".weight";
       if (checkpoint_.find(weight) && scheme_of(weight)) return true;
@@ -89,7 +89,19 @@ class NameMapper {
     if (!out->scheme) return out;
     out->scales = *checkpoint_.find(*companion(name, ".scales"));
     if (const Tensor* biases = checkpoint_.find(*companion(name, ".biases"))) out->biases = *biases;
+    if (const Tensor* global = checkpoint_.find(*companion(name, ".global_scale")))
+      read_factors(*global, *out);
     return out;
+  }
+
+  /// Of nvfp4, as MLX writes it: the largest e2m1 (6) times the largest e4m3 (448) is 2688.
+  void read_factors(const Tensor& global, StoredTensor& into) const {
+    into.factors = dense_numbers(global, into.name);
+    for (float& factor : into.factors) factor /= 2688.0f;
+    const size_t slices = into.values.shape.size() == 3 ? static_cast<size_t>(into.values.shape[0]) : 1;
+    if (into.factors.size() == 1 || into.factors.size() == slices) return;
+    refuse(fmt::format("\"{}\" has a global_scale of another size", into.name),
+           fmt::format("1 or {}", slices), fmt::format("{}", into.factors.size()));
   }
 
   bool is_dropped(const std::string& name) const {

@@ -18,6 +18,8 @@ struct StoredTensor {
   checkpoint::Tensor values;
   std::optional<checkpoint::QuantScheme> scheme;  // values are words; scales and biases are set
   checkpoint::Tensor scales, biases;
+  /// nvfp4 with a `global_scale`: one factor for all, or one for each expert of a stack. Empty: none.
+  std::vector<float> factors;
   /// Counting weights, not words.
   std::vector<int64_t> shape() const;
   int64_t bytes() const;

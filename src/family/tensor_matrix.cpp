@@ -1,0 +1,249 @@
+#include "family/tensor_matrix.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstring>
+
+#include "family/tensor_data.h"
+
+namespace varve::family {
+
+using checkpoint::BlockType;
+using checkpoint::QuantMode;
+using checkpoint::Tensor;
+
+namespace {
+
+ops::Encoding encoding_of(QuantMode mode) {
+  switch (mode) {
+    case QuantMode::affine:
+      return ops::Encoding::affine;
+    case QuantMode::mxfp4:
+      return ops::Encoding::mxfp4;
+    case QuantMode::nvfp4:
+      return ops::Encoding::nvfp4;
+    case QuantMode::mxfp8:
+      return ops::Encoding::mxfp8;
+  }
+  return ops::Encoding::affine;
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+/// Bytes made for one matrix.
+struct OwnedBytes {
+  std::vector<std::byte> data, scales, biases;
+};
+
+void check_words(const StoredTensor& tensor, const std::string& where) {
+  const checkpoint::QuantScheme& scheme = *tensor.scheme;
+  if (tensor.values.dtype != DType::u32 || tensor.values.shape.empty())
+    refuse_tensor(tensor, where, "must hold quantised words", "U32",
+                  std::string(dtype_name(tensor.values.dtype)));
+  std::vector<int64_t> wanted = tensor.shape();
+  const int64_t cols = wanted.back();
+  if (tensor.values.shape.back() * 32 % scheme.bits != 0 || cols % scheme.group_size != 0)
+    refuse_tensor(tensor, where, "has rows that are no whole groups",
+                  fmt::format("{} bits in groups of {}", scheme.bits, scheme.group_size),
+                  shape_text(tensor.values.shape));
+  wanted.back() = cols / scheme.group_size;
+  if (tensor.scales.shape != wanted)
+    refuse_tensor(tensor, where, "has scales of another shape", shape_text(wanted),
+                  shape_text(tensor.scales.shape));
+  if (scheme.mode != QuantMode::affine) {
+    if (dtype_size(tensor.scales.dtype) != 1)
+      refuse_tensor(tensor, where, "has scales of another kind", "one byte each",
+                    std::string(dtype_name(tensor.scales.dtype)));
+    return;
+  }
+  if (tensor.biases.shape != wanted)
+    refuse_tensor(tensor, where, "has biases of another shape", shape_text(wanted),
+                  shape_text(tensor.biases.shape));
+  if (!is_dense(tensor.scales) || tensor.scales.dtype != tensor.biases.dtype)
+    refuse_tensor(tensor, where, "has scales or biases of another kind", "F32, F16 or BF16, both alike",
+                  fmt::format("{} and {}", dtype_name(tensor.scales.dtype), dtype_name(tensor.biases.dtype)));
+}
+
+std::vector<std::byte> transposed(std::span<const std::byte> bytes, int64_t rows, int64_t cols, size_t size) {
+  std::vector<std::byte> out(bytes.size());
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < cols; ++c)
+      std::memcpy(out.data() + static_cast<size_t>(c * rows + r) * size,
+                  bytes.data() + static_cast<size_t>(r * cols + c) * size, size);
+  return out;
+}
+
+nn::SourceMatrix dense_f32(std::vector<float> numbers, int64_t rows, int64_t cols) {
+  auto owned = std::make_shared<std::vector<float>>(std::move(numbers));
+  nn::SourceMatrix out;
+  out.view = {.format = {}, .rows = rows, .cols = cols};
+  out.view.data = reinterpret_cast<const std::byte*>(owned->data());
+  out.owner = std::move(owned);
+  return out;
+}
+
+nn::SourceMatrix with_bytes(ops::WeightView view, std::shared_ptr<OwnedBytes> owned) {
+  view.data = owned->data.data();
+  if (!owned->scales.empty()) view.scales = owned->scales.data();
+  if (!owned->biases.empty()) view.biases = owned->biases.data();
+  return {.view = view, .owner = std::move(owned)};
+}
+
+using Part = std::shared_ptr<const StoredTensor>;
+
+nn::SourceMatrix plain_matrix(const MappedTensor& tensor, const Part& part, int64_t slice,
+                              const std::string& where) {
+  const Extent extent = extent_of(*part);
+  const int64_t size = dtype_size(part->values.dtype);
+  const auto bytes = slice_of(part->values.bytes, slice, extent.rows * extent.cols * size);
+  ops::WeightView view{.format = format_of(*part, where),
+                       .rows = tensor.rows.count(),
+                       .cols = tensor.transposed ? extent.rows : extent.cols};
+  const int64_t row_bytes = view.cols * size;
+  if (!tensor.transposed && tensor.rows.is_run() && tensor.add == 0 && is_dense(part->values)) {
+    view.data = bytes.data() + tensor.rows.first() * row_bytes;
+    return {.view = view, .owner = part};
+  }
+  auto owned = std::make_shared<OwnedBytes>();
+  if (tensor.transposed)
+    owned->data =
+        tensor.rows.gather(transposed(bytes, extent.rows, extent.cols, static_cast<size_t>(size)), row_bytes);
+  else
+    owned->data = tensor.rows.gather(bytes, row_bytes);
+  if (tensor.add == 0 && is_dense(part->values)) return with_bytes(view, std::move(owned));
+  Tensor gathered = part->values;
+  gathered.bytes = owned->data;
+  std::vector<float> wide = dense_numbers(gathered, part->name);
+  for (float& x : wide) x += static_cast<float>(tensor.add);
+  return dense_f32(std::move(wide), view.rows, view.cols);
+}
+
+nn::SourceMatrix block_matrix(const MappedTensor& tensor, const Part& part, int64_t slice,
+                              const std::string& where) {
+  const Extent extent = extent_of(*part);
+  const int64_t row_bytes = stored_row_bytes(part->values, extent.cols);
+  ops::WeightView view{.format = format_of(*part, where), .rows = tensor.rows.count(), .cols = extent.cols};
+  checkpoint::AffineWords words;
+  if (tensor.rows.is_run()) {
+    words =
+        checkpoint::affine_from_blocks(part->values, slice * extent.rows + tensor.rows.first(), view.rows);
+  } else {
+    const std::vector<std::byte> bytes =
+        tensor.rows.gather(slice_of(part->values.bytes, slice, extent.rows * row_bytes), row_bytes);
+    Tensor gathered = part->values;
+    gathered.bytes = bytes;
+    gathered.shape = {view.rows, view.cols};
+    words = checkpoint::affine_from_blocks(gathered);
+  }
+  view.format.dtype = words.scale_dtype;
+  auto owned = std::make_shared<OwnedBytes>();
+  owned->data = std::move(words.words);
+  owned->scales = std::move(words.scales);
+  owned->biases = std::move(words.biases);
+  return with_bytes(view, std::move(owned));
+}
+
+/// Words, scales and biases as MLX stores them.
+nn::SourceMatrix word_matrix(const MappedTensor& tensor, const Part& part, int64_t slice,
+                             const ops::WeightFormat& format) {
+  const Extent extent = extent_of(*part);
+  ops::WeightView view{.format = format, .rows = tensor.rows.count(), .cols = extent.cols};
+  const bool affine = view.format.encoding == ops::Encoding::affine;
+  const int64_t row_bytes = view.row_bytes(), scale_bytes = view.scale_row_bytes();
+  const auto data = slice_of(part->values.bytes, slice, extent.rows * row_bytes);
+  const auto scales = slice_of(part->scales.bytes, slice, extent.rows * scale_bytes);
+  const auto biases =
+      affine ? slice_of(part->biases.bytes, slice, extent.rows * scale_bytes) : std::span<const std::byte>{};
+  if (tensor.rows.is_run()) {
+    const int64_t first = tensor.rows.first();
+    view.data = data.data() + first * row_bytes;
+    view.scales = scales.data() + first * scale_bytes;
+    if (affine) view.biases = biases.data() + first * scale_bytes;
+    return {.view = view, .owner = part};
+  }
+  auto owned = std::make_shared<OwnedBytes>();
+  owned->data = tensor.rows.gather(data, row_bytes);
+  owned->scales = tensor.rows.gather(scales, scale_bytes);
+  if (affine) owned->biases = tensor.rows.gather(biases, scale_bytes);
+  return with_bytes(view, std::move(owned));
+}
+
+ops::WeightFormat word_format(const StoredTensor& tensor) {
+  const bool affine = tensor.scheme->mode == QuantMode::affine;
+  return {.encoding = encoding_of(tensor.scheme->mode),
+          .dtype = affine ? tensor.scales.dtype : DType::f32,
+          .bits = tensor.scheme->bits,
+          .group = tensor.scheme->group_size};
+}
+
+/// No kernel knows a factor of a whole matrix: the numbers themselves, in float32.
+nn::SourceMatrix scaled(const nn::SourceMatrix& words, float factor) {
+  std::vector<float> numbers(static_cast<size_t>(words.view.rows * words.view.cols));
+  ops::dequantize_rows(words.view, 0, words.view.rows, numbers.data());
+  for (float& x : numbers) x *= factor;
+  return dense_f32(std::move(numbers), words.view.rows, words.view.cols);
+}
+
+}  // namespace
+
+void refuse_tensor(const StoredTensor& tensor, const std::string& where, std::string what,
+                   std::string expected, std::string found) {
+  throw LoadError({.what = fmt::format("tensor \"{}\" {}", tensor.name, what),
+                   .where = where,
+                   .expected = std::move(expected),
+                   .found = std::move(found),
+                   .advice = {}});
+}
+
+Extent extent_of(const StoredTensor& tensor) {
+  const std::vector<int64_t> shape = tensor.shape();
+  Extent out;
+  if (!shape.empty()) out.cols = shape.back();
+  if (shape.size() > 1) out.rows = shape[shape.size() - 2];
+  for (size_t i = 0; i + 2 < shape.size(); ++i) out.slices *= shape[i];
+  return out;
+}
+
+std::span<const std::byte> slice_of(std::span<const std::byte> bytes, int64_t slice, int64_t slice_bytes) {
+  const auto at = static_cast<size_t>(slice * slice_bytes);
+  check(at + static_cast<size_t>(slice_bytes) <= bytes.size(), "a matrix reaches beyond its tensor");
+  return bytes.subspan(at, static_cast<size_t>(slice_bytes));
+}
+
+ops::WeightFormat format_of(const StoredTensor& tensor, const std::string& where) {
+  if (tensor.scheme) {
+    check_words(tensor, where);
+    return tensor.factors.empty() ? word_format(tensor) : ops::WeightFormat{};
+  }
+  if (tensor.values.block != BlockType::none)
+    return {.encoding = ops::Encoding::affine,
+            .dtype = DType::f16,
+            .bits = block_bits(tensor.values.block),
+            .group = 32};
+  if (is_dense(tensor.values))
+    return {.encoding = ops::Encoding::dense, .dtype = tensor.values.dtype, .bits = 0, .group = 0};
+  if (tensor.values.dtype == DType::f64) return {};
+  refuse_tensor(tensor, where, "is stored as nothing varve computes with",
+                "F32, F16, BF16, or words with scales and a \"quantization\" in the config",
+                std::string(dtype_name(tensor.values.dtype)));
+}
+
+nn::SourceMatrix matrix_of(const MappedTensor& tensor, int64_t expert, const std::string& where) {
+  check(expert >= 0 && (!tensor.stacked || static_cast<size_t>(expert) < tensor.parts.size()),
+        "no such expert");
+  const Part& part = tensor.parts[tensor.stacked ? static_cast<size_t>(expert) : 0];
+  const int64_t slice = tensor.stacked ? 0 : expert;
+  if (!part->scheme && part->values.block == BlockType::none) return plain_matrix(tensor, part, slice, where);
+  if (tensor.transposed || tensor.add != 0)
+    refuse_tensor(*part, where, "is quantised, and the family transposes it or adds to it", "plain numbers",
+                  "quantised words");
+  if (part->values.block != BlockType::none) return block_matrix(tensor, part, slice, where);
+  const nn::SourceMatrix words = word_matrix(tensor, part, slice, word_format(*part));
+  if (part->factors.empty()) return words;
+  return scaled(words, part->factors[part->factors.size() == 1 ? 0 : static_cast<size_t>(slice)]);
+}
+
+}  // namespace varve::family
