@@ -49,7 +49,7 @@ Resolved resolve(const checkpoint::Checkpoint& checkpoint, const FamilyLibrary& 
         fmt::format("{} does not name model_type \"{}\" under [match]; used because --family says so",
                     out.file, matched.model_type));
   for (const Origin& origin : out.origins)
-    if (origin.inferred) out.warnings.push_back(fmt::format("{} is inferred: {}", origin.name, origin.from));
+    if (origin.inferred) out.inferred.push_back(fmt::format("{}: {}", origin.name, origin.from));
   Answers answers(family, matched.view);
   auto map =
       std::make_unique<TensorMap>(map_names(checkpoint, family, matched.view, answers), matched.view.where);

@@ -19,6 +19,7 @@ struct Resolved {
   std::string file;                   // the family file
   std::string matched_by;             // "model_type \"x\""
   std::vector<Origin> origins;        // every resolved value and where it comes from
+  std::vector<std::string> inferred;  // read off the tensors, not said by the config; one line each
   std::vector<std::string> warnings;  // for people, one line each
   std::vector<std::string> left_out;  // stored tensors that the family leaves out on purpose
   std::unique_ptr<nn::WeightSource> weights;
