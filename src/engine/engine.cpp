@@ -6,6 +6,8 @@
 #include <random>
 #include <utility>
 
+#include "core/log.h"
+#include "core/system_memory.h"
 #include "ops/kv_layout.h"
 
 namespace varve::engine {
@@ -59,8 +61,11 @@ void send_rest(Sequence& sequence) {
 
 Result<std::unique_ptr<Engine>> Engine::create(nn::Model& model, ops::Backend& backend,
                                                const TextCodec* codec, const Options& options) {
-  auto memory = plan_memory(model.state(), model.spec().max_positions, options.memory);
+  auto memory = plan_memory(model.state(), model.spec().max_positions, options.memory, available_memory());
   if (!memory) return memory.error();
+  log::debug(fmt::format("engine: a context of {} tokens; {:.1f} MB for {} pages and {} slots",
+                         memory.value().context, static_cast<double>(memory.value().bytes) / 1e6,
+                         memory.value().pages, memory.value().slots));
   if (options.step_tokens < options.memory.max_sequences || options.step_tokens > kMaxStepTokens)
     return RequestError{fmt::format("step_tokens must be from {} (max_sequences) to {}; it is {}",
                                     options.memory.max_sequences, kMaxStepTokens, options.step_tokens),
@@ -126,7 +131,8 @@ Result<RequestId> Engine::submit(Request request, Sink sink) {
   sequence->position_class = model_.position_class(sequence->limit);
   sequence->seed = request.sampling.seed ? *request.sampling.seed : fresh_seed();
   if (request.sampling.penalised()) sequence->history.add_prompt(sequence->tokens);
-  if (codec_) sequence->text = AnswerText(codec_->decoder(), request.limits.stop);
+  if (codec_)
+    sequence->text = AnswerText(codec_->decoder(request.prompt, sequence->tokens), request.limits.stop);
   sequence->sampling = std::move(request.sampling);
   sequence->limits = std::move(request.limits);
   sequence->stream = request.stream;

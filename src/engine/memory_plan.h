@@ -10,9 +10,9 @@ namespace varve::engine {
 
 struct MemoryOptions {
   /// Tokens of prompt and answer together; 0: what the model was made for (4096 where it does not say),
-  /// or as much of it as cache_bytes holds.
+  /// or as much of it as the memory holds.
   int64_t context = 0;
-  /// Bytes for pages and slots; 0: one whole context.
+  /// Bytes for pages and slots; 0: one whole context, or half of what is available if that is less.
   uint64_t cache_bytes = 0;
   int64_t max_sequences = 16;
 };
@@ -24,8 +24,9 @@ struct MemoryPlan {
   uint64_t bytes = 0;
 };
 
-/// Refused, with the option's name, when the options do not go together or not with the model.
+/// `available`: bytes of memory that are free. Refused, with the option's name, when the options do not go
+/// together, or not with the model or the memory: a context that was asked for is given or refused.
 Result<MemoryPlan> plan_memory(const nn::StateLayout& layout, int64_t max_positions,
-                               const MemoryOptions& options);
+                               const MemoryOptions& options, uint64_t available);
 
 }  // namespace varve::engine

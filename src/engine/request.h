@@ -6,8 +6,8 @@
 #include <variant>
 #include <vector>
 
-#include "core/value.h"
 #include "engine/sampling.h"
+#include "text/chat_template.h"
 
 namespace varve::engine {
 
@@ -19,24 +19,20 @@ using KeepId = uint64_t;
 /// Token ids as they are.
 struct IdsPrompt {
   std::vector<int32_t> ids;
+  /// The answer goes on with the prompt's text; false where it is a text of its own, as in a conversation
+  /// that was rendered elsewhere. (Some tokenizers drop the space before a text's first word.)
+  bool continued = true;
 };
 
-/// Plain text, without a chat template.
+/// Plain text for the answer to go on with, without a chat template.
 struct TextPrompt {
   std::string text;
   bool add_special = true;     // the tokens that the tokenizer puts around a text, such as its first one
   bool parse_special = false;  // spellings of control tokens in the text become these tokens
 };
 
-/// Messages for the model's chat template. Members are as the template sees them: role, content, ...
-struct ChatPrompt {
-  Array messages;
-  Array tools;
-  Table variables;  // further template variables
-  bool add_generation_prompt = true;
-};
-
-using Prompt = std::variant<IdsPrompt, TextPrompt, ChatPrompt>;
+/// Ids, text, or a conversation for the model's chat template.
+using Prompt = std::variant<IdsPrompt, TextPrompt, text::ChatInput>;
 
 /// What ends an answer, besides the model's own stop tokens.
 struct Limits {

@@ -1,8 +1,9 @@
 #pragma once
-// What the engine asks of a tokenizer: two arrows of the line (render + tokenize, detokenize). Implemented
-// over src/text; an engine without one takes token ids and gives token ids.
+// What the engine asks of a tokenizer: two arrows of the line (render + tokenize, detokenize). ModelText
+// (model_text.h) is it; an engine without one takes token ids and gives token ids.
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ class TextCodec {
   virtual ~TextCodec() = default;
   /// Chat: rendered with the model's template, then tokenized. Text: tokenized as its flags say.
   virtual Result<std::vector<int32_t>> encode(const Prompt& prompt) const = 0;
-  virtual std::unique_ptr<TextDecoder> decoder() const = 0;
+  /// For the answer to `prompt`, whose tokens are `ids`.
+  virtual std::unique_ptr<TextDecoder> decoder(const Prompt& prompt, std::span<const int32_t> ids) const = 0;
 };
 
 }  // namespace varve::engine

@@ -97,7 +97,8 @@ TEST(Engine, MalformedRequestsAreRefusedByField) {
   EXPECT_EQ(field_of([](Request& r) { r.prompt = IdsPrompt{{}}; }), "prompt");
   EXPECT_EQ(field_of([](Request& r) { r.prompt = IdsPrompt{{1, 97}}; }), "prompt");
   EXPECT_EQ(field_of([](Request& r) { r.prompt = IdsPrompt{{-1}}; }), "prompt");
-  EXPECT_EQ(field_of([](Request& r) { r.prompt = ChatPrompt{}; }), "messages");  // the codec's own refusal
+  EXPECT_EQ(field_of([](Request& r) { r.prompt = text::ChatInput{}; }),
+            "messages");  // the codec's own refusal
   EXPECT_EQ(field_of([](Request& r) { r.limits.max_tokens = 0; }), "max_tokens");
   EXPECT_EQ(field_of([](Request& r) { r.limits.max_tokens = -5; }), "max_tokens");
   EXPECT_EQ(field_of([](Request& r) { r.limits.stop = {""}; }), "stop");

@@ -54,7 +54,8 @@ class FakeCodec final : public engine::TextCodec {
  public:
   explicit FakeCodec(std::vector<std::string> pieces) : pieces_(std::move(pieces)) {}
   Result<std::vector<int32_t>> encode(const engine::Prompt& prompt) const override;
-  std::unique_ptr<engine::TextDecoder> decoder() const override;
+  std::unique_ptr<engine::TextDecoder> decoder(const engine::Prompt& prompt,
+                                               std::span<const int32_t> ids) const override;
 
  private:
   std::vector<std::string> pieces_;
