@@ -15,13 +15,12 @@
 namespace varve::text {
 
 std::string write_tokenizer_json(TokenizerJsonParts parts) {
-  return json::dump(object({{"version", "1.0"},
-                            {"added_tokens", Value(std::move(parts.added_tokens))},
-                            {"normalizer", std::move(parts.normalizer)},
-                            {"pre_tokenizer", std::move(parts.pre_tokenizer)},
-                            {"post_processor", nullptr},
-                            {"decoder", std::move(parts.decoder)},
-                            {"model", std::move(parts.model)}}));
+  Value document = object({{"version", "1.0"}, {"post_processor", nullptr}});
+  document = with(std::move(document), "added_tokens", Value(std::move(parts.added_tokens)));
+  document = with(std::move(document), "normalizer", std::move(parts.normalizer));
+  document = with(std::move(document), "pre_tokenizer", std::move(parts.pre_tokenizer));
+  document = with(std::move(document), "decoder", std::move(parts.decoder));
+  return json::dump(with(std::move(document), "model", std::move(parts.model)));
 }
 
 namespace {
@@ -97,7 +96,7 @@ Value pre_tokenizer(const GgufPre& pre) {
   return sequence("Sequence", "pretokenizers", std::move(parts));
 }
 
-Array merge_pairs(const GgufVocab& vocab, const std::unordered_set<std::string_view>& known) {
+Array checked_merges(const GgufVocab& vocab, const std::unordered_set<std::string_view>& known) {
   Array merges;
   merges.reserve(vocab.merges.size());
   for (const std::string& merge : vocab.merges) {
@@ -110,7 +109,7 @@ Array merge_pairs(const GgufVocab& vocab, const std::unordered_set<std::string_v
                      .found = fmt::format("\"{}\"", merge),
                      .advice = "the file is damaged: fetch it again"});
     }
-    merges.emplace_back(Array{Value(left), Value(right)});
+    merges.emplace_back(merge);
   }
   return merges;
 }
@@ -147,9 +146,9 @@ std::string byte_level_json(const GgufVocab& vocab) {
                         {"end_of_word_suffix", nullptr},
                         {"fuse_unk", false},
                         {"byte_fallback", false},
-                        {"ignore_merges", pre.ignore_merges},
-                        {"vocab", Value(std::move(entries))},
-                        {"merges", Value(merge_pairs(vocab, known))}});
+                        {"ignore_merges", pre.ignore_merges}});
+  parts.model = with(std::move(parts.model), "vocab", Value(std::move(entries)));
+  parts.model = with(std::move(parts.model), "merges", Value(checked_merges(vocab, known)));
   return write_tokenizer_json(std::move(parts));
 }
 

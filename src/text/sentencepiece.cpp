@@ -144,7 +144,8 @@ Array merges_from_scores(const SentencePieces& model,
                          const std::unordered_map<std::string_view, size_t>& ids) {
   std::vector<Merge> merges;
   for (const auto& piece : model.pieces) {
-    // A text never spells a control token or a byte piece.
+    // A text never spells a control token or a byte piece, and no piece holds a real space.
+    if (piece.text.find(' ') != std::string::npos) continue;
     if (piece.type != SentencePieces::Type::normal && piece.type != SentencePieces::Type::user_defined) {
       continue;
     }
@@ -173,7 +174,9 @@ Array merges_from_scores(const SentencePieces& model,
   });
   Array pairs;
   pairs.reserve(merges.size());
-  for (const Merge& merge : merges) pairs.emplace_back(Array{Value(merge.left), Value(merge.right)});
+  for (const Merge& merge : merges) {
+    pairs.emplace_back(std::string(merge.left) + ' ' + std::string(merge.right));
+  }
   return pairs;
 }
 
@@ -227,9 +230,9 @@ void fill_merging(const SentencePieces& model, const std::unordered_map<std::str
                         {"end_of_word_suffix", nullptr},
                         {"fuse_unk", true},
                         {"byte_fallback", true},
-                        {"ignore_merges", false},
-                        {"vocab", Value(std::move(vocab))},
-                        {"merges", Value(merges_from_scores(model, ids))}});
+                        {"ignore_merges", false}});
+  parts.model = with(std::move(parts.model), "vocab", Value(std::move(vocab)));
+  parts.model = with(std::move(parts.model), "merges", Value(merges_from_scores(model, ids)));
 }
 
 void fill_unigram(const SentencePieces& model, TokenizerJsonParts& parts) {
@@ -258,10 +261,8 @@ void fill_unigram(const SentencePieces& model, TokenizerJsonParts& parts) {
     if (piece.type == SentencePieces::Type::unknown) unknown = Value(static_cast<int64_t>(id));
     bytes = bytes || piece.type == SentencePieces::Type::byte;
   }
-  parts.model = object({{"type", "Unigram"},
-                        {"unk_id", unknown},
-                        {"vocab", Value(std::move(vocab))},
-                        {"byte_fallback", bytes}});
+  parts.model = object({{"type", "Unigram"}, {"unk_id", unknown}, {"byte_fallback", bytes}});
+  parts.model = with(std::move(parts.model), "vocab", Value(std::move(vocab)));
 }
 
 }  // namespace

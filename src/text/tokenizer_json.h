@@ -9,7 +9,7 @@
 
 namespace varve::text {
 
-/// A table from members written in place.
+/// A table from small members written in place (they are copied: large ones are appended).
 inline Value object(std::initializer_list<std::pair<const char*, Value>> members) {
   Table table;
   for (const auto& [key, value] : members) table.append(key, value);
@@ -41,6 +41,12 @@ struct TokenizerJsonParts {
   Value decoder;
   Value model;
 };
+
+/// `object` with one more member, which is moved.
+inline Value with(Value object, const char* key, Value member) {
+  object.table().append(key, std::move(member));
+  return object;
+}
 
 /// The whole document.
 std::string write_tokenizer_json(TokenizerJsonParts parts);
