@@ -9,20 +9,21 @@ import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import mlx.core as mx
 import mlx.nn as nn
 import mlx_lm.utils
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import maker
 import mlx_format
 import reference
 from case import Case, merged, uniform
 from first_light import gemma3_config, llama_config, phi3_config, qwen_config
+from mlx_layouts import hub_layout
 
 mx.set_default_device(mx.cpu)
 
@@ -37,6 +38,7 @@ class MlxCase:
     default: dict[str, Any] | None  # "quantization" of config.json without the overrides; None: not quantised
     overrides: dict[str, Any] = field(default_factory=dict)  # module path -> the entry as config.json holds it
     must_be_unaligned: bool = False
+    prepare: Callable[[Path], None] | None = None  # turns the hub's checkpoint into an already quantised one
     mlx_cannot_run: bool = False  # MLX lacks an operation of this case on CPUs: only its decoding is compared
 
 
@@ -266,7 +268,7 @@ def write_checkpoint(case: MlxCase, hub: Path, folder: Path) -> None:
         entry = case.overrides.get(path, True)
         return dict(entry) if isinstance(entry, dict) else entry
 
-    if case.default:
+    if case.default and not case.prepare:
         nn.quantize(model, class_predicate=predicate, **case.default)
     mlx_lm.utils.save_model(folder, model)
     write_config(case, case.base.config, folder / "config.json")
@@ -301,7 +303,10 @@ def decoded(case: MlxCase, path: Path) -> dict[str, torch.Tensor]:
             assert values.shape[-1] // scales.shape[-1] == how["group_size"], name
             assert np.abs(values - theirs).max() <= 1e-6 * np.abs(values).max(), name
         plain[name] = values
-    return {name: torch.from_numpy(values.astype(np.float32)) for name, values in unstacked(plain).items()}
+    return {
+        name: torch.from_numpy(values.astype(np.float32))
+        for name, values in hub_layout(case.base.config, plain).items()
+    }
 
 
 def mlx_decoded(how: dict[str, Any], words: np.ndarray, scales: np.ndarray, biases: Any, factor: Any) -> np.ndarray:
@@ -316,21 +321,19 @@ def mlx_decoded(how: dict[str, Any], words: np.ndarray, scales: np.ndarray, bias
     return np.array(mx.dequantize(mx.array(words), scales, biases, **sizes))
 
 
-def unstacked(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    out: dict[str, np.ndarray] = {}
-    for name, values in tensors.items():
-        if ".switch_mlp." in name:
-            for expert in range(values.shape[0]):
-                out[name.replace(".switch_mlp.", f".experts.{expert}.")] = values[expert].copy()
-        else:
-            out[name] = values
-    return out
-
-
 def mlx_logits(folder: Path, ids: list[int]) -> np.ndarray:
     model, _ = mlx_lm.utils.load_model(folder)
     model.set_dtype(mx.float32)
     return np.array(model(mx.array([ids]))[0].astype(mx.float32))
+
+
+def check_lossless(case: MlxCase, hub: dict[str, torch.Tensor], back: dict[str, torch.Tensor]) -> None:
+    """Without quantisation the way there and back must give the hub's tensors, bit for bit."""
+    hub = {name: tensor for name, tensor in hub.items() if name not in case.base.decoys}
+    assert hub.keys() == back.keys(), hub.keys() ^ back.keys()
+    for name, tensor in hub.items():
+        if not torch.equal(tensor.float(), back[name]):
+            raise ValueError(f"{case.base.name}: {name} does not come back from MLX's layout as it was")
 
 
 def check_alignment(case: MlxCase, path: Path) -> None:
@@ -349,9 +352,14 @@ def make(case: MlxCase, out: Path) -> None:
             hub = Path(scratch)
             (hub / "config.json").write_text(json.dumps(case.base.config))
             maker.write_weights(case.base, attempt, hub / "model.safetensors")
+            if case.prepare:
+                case.prepare(hub)
             write_checkpoint(case, hub, folder)
             plain = hub / "decoded.safetensors"
-            save_file(decoded(case, folder / "model.safetensors"), plain)
+            tensors = decoded(case, folder / "model.safetensors")
+            if case.default is None:
+                check_lossless(case, load_file(hub / "model.safetensors"), tensors)
+            save_file(tensors, plain)
             logits, measured = maker.answers(case.base, reference.load(case.base.config, plain).double(), ids)
             model = reference.load(case.base.config, plain)
             single = reference.logits_of(model, ids)
@@ -374,6 +382,7 @@ def make(case: MlxCase, out: Path) -> None:
             "mlx_lm_distance": None if distance is None else float(f"{distance:.1e}"),
             "weakest_weight": weakest,
             "attempt": attempt,
+            **({"note": case.base.note} if case.base.note else {}),
         }, logits
 
     maker.search(case.base.name, one_attempt, folder)
