@@ -6,9 +6,13 @@
 
 namespace varve::app {
 
+std::unique_ptr<Command> make_run();
 std::unique_ptr<Command> make_pull();
 std::unique_ptr<Command> make_list();
 std::unique_ptr<Command> make_rm();
+std::unique_ptr<Command> make_inspect();
+std::unique_ptr<Command> make_families();
+std::unique_ptr<Command> make_logits();
 std::unique_ptr<Command> make_tokenize();
 std::unique_ptr<Command> make_detokenize();
 std::unique_ptr<Command> make_template();

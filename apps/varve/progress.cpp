@@ -76,6 +76,11 @@ void ProgressBar::draw(Clock::time_point now) {
   std::fflush(stderr);
 }
 
+void ProgressBar::erase() {
+  if (open_ && live_) fmt::print(stderr, "\r\x1b[K");
+  open_ = false;
+}
+
 void ProgressBar::finish() {
   if (open_ && live_) fmt::print(stderr, "\n");
   open_ = false;

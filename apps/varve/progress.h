@@ -31,6 +31,8 @@ class ProgressBar {
   void update(const std::string& label, uint64_t done, uint64_t total, Clock::time_point now = Clock::now());
   /// Ends the line.
   void finish();
+  /// Takes the line away again: for work whose end is plain to see.
+  void erase();
   const BarState& state() const { return state_; }
 
  private:

@@ -100,7 +100,9 @@ text::TextAssets assets_at(const fs::path& path) {
 /// The engine's view of a Detokenizer.
 class Decoder : public engine::TextDecoder {
  public:
-  explicit Decoder(const text::Tokenizer& tokenizer) : detokenizer_(tokenizer) {}
+  Decoder(const text::Tokenizer& tokenizer, std::span<const int32_t> before) : detokenizer_(tokenizer) {
+    detokenizer_.prime(before);
+  }
   std::string push(int32_t id) override { return detokenizer_.push(id); }
   std::string finish() override { return detokenizer_.finish(); }
 
@@ -143,8 +145,11 @@ Result<std::vector<int32_t>> ModelText::encode(const engine::Prompt& prompt) con
   return std::visit(Encode{*this}, prompt);
 }
 
-std::unique_ptr<engine::TextDecoder> ModelText::decoder() const {
-  return std::make_unique<Decoder>(tokenizer_);
+std::unique_ptr<engine::TextDecoder> ModelText::decoder(const engine::Prompt& prompt,
+                                                        std::span<const int32_t> ids) const {
+  // A chat's answer is a text of its own.
+  const bool continues = !std::holds_alternative<engine::ChatPrompt>(prompt);
+  return std::make_unique<Decoder>(tokenizer_, continues ? ids : std::span<const int32_t>());
 }
 
 }  // namespace varve::runtime

@@ -22,7 +22,8 @@ class ModelText : public engine::TextCodec {
   const text::ChatTemplates& templates() const { return templates_; }
 
   Result<std::vector<int32_t>> encode(const engine::Prompt& prompt) const override;
-  std::unique_ptr<engine::TextDecoder> decoder() const override;
+  std::unique_ptr<engine::TextDecoder> decoder(const engine::Prompt& prompt,
+                                               std::span<const int32_t> ids) const override;
 
  private:
   explicit ModelText(const text::TextAssets& assets);

@@ -1,0 +1,178 @@
+#include "chat.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+
+#include "answer.h"
+#include "interrupt.h"
+#include "terminal.h"
+
+namespace varve::app {
+
+namespace {
+
+constexpr const char* kHelp =
+    "  /clear   forget the conversation\n"
+    "  /exit    leave (so do Ctrl-D, and Ctrl-C twice)\n"
+    "  /help    this\n"
+    "  \"\"\"      begins and ends a message of several lines\n"
+    "  Ctrl-C   stops an answer\n";
+
+/// Lines from the terminal. A line is what the terminal's own editing makes of the keys.
+class Lines {
+ public:
+  enum class Outcome { line, end, interrupted };
+  Outcome next(std::string& line) {
+    for (;;) {
+      if (const size_t end = held_.find('\n'); end != std::string::npos) {
+        line = held_.substr(0, end);
+        held_.erase(0, end + 1);
+        return Outcome::line;
+      }
+      char block[4096];
+      const ssize_t got = ::read(STDIN_FILENO, block, sizeof block);
+      if (got < 0 && errno == EINTR) {
+        held_.clear();
+        return Outcome::interrupted;
+      }
+      if (got <= 0) {
+        if (held_.empty()) return Outcome::end;
+        line = std::exchange(held_, {});
+        return Outcome::line;
+      }
+      held_.append(block, static_cast<size_t>(got));
+    }
+  }
+
+ private:
+  std::string held_;
+};
+
+class Chat {
+ public:
+  Chat(runtime::LoadedModel& model, const ChatSettings& settings) : model_(model), settings_(settings) {
+    clear();
+  }
+
+  int run() {
+    fmt::print(stderr, "{}\n", dim("Write a message, or /help."));
+    bool warned = false;  // Ctrl-C at the prompt once already
+    for (;;) {
+      std::string message;
+      interrupts_.clear();
+      const Lines::Outcome outcome = read_message(message);
+      if (outcome == Lines::Outcome::end) break;
+      if (outcome == Lines::Outcome::interrupted) {
+        if (std::exchange(warned, true)) break;
+        fmt::print(stderr, "\n{}\n", dim("Ctrl-C once more, or Ctrl-D, leaves."));
+        continue;
+      }
+      warned = false;
+      if (message.find_first_not_of(" \t\n") == std::string::npos) continue;
+      if (message.starts_with('/')) {
+        if (!command(message)) return 0;
+        continue;
+      }
+      say(message);
+    }
+    fmt::print(stderr, "\n");
+    return 0;
+  }
+
+ private:
+  Lines::Outcome read_message(std::string& message) {
+    fmt::print(stderr, "{}", dim(">>> "));
+    std::fflush(stderr);
+    const Lines::Outcome outcome = lines_.next(message);
+    if (outcome != Lines::Outcome::line || !message.starts_with("\"\"\"")) return outcome;
+    message.erase(0, 3);
+    while (!message.ends_with("\"\"\"")) {
+      fmt::print(stderr, "{}", dim("... "));
+      std::fflush(stderr);
+      std::string more;
+      const Lines::Outcome next = lines_.next(more);
+      if (next != Lines::Outcome::line) return next;
+      message += "\n" + more;
+    }
+    message.resize(message.size() - 3);
+    return outcome;
+  }
+
+  /// False: leave.
+  bool command(const std::string& message) {
+    const std::string word = message.substr(0, message.find_last_not_of(" \t") + 1);
+    if (word == "/exit") return false;
+    if (word == "/clear") {
+      clear();
+      fmt::print(stderr, "{}\n", dim("The conversation is forgotten."));
+    } else {
+      if (word != "/help")
+        fmt::print(stderr,
+                   "There is no command {}. (A message that begins with / needs a space before it.)\n",
+                   printable(word));
+      fmt::print(stderr, "{}", kHelp);
+    }
+    return true;
+  }
+
+  void clear() {
+    messages_.clear();
+    if (!settings_.system.empty()) add("system", settings_.system);
+    if (kept_ != 0) model_.engine().forget(std::exchange(kept_, 0));
+  }
+
+  void add(const char* role, const std::string& content) {
+    Table message;
+    message.set("role", role);
+    message.set("content", content);
+    messages_.emplace_back(std::move(message));
+  }
+
+  void say(const std::string& message) {
+    engine::Request request{
+        .prompt = engine::TextPrompt{.text = message, .add_special = true, .parse_special = false},
+        .sampling = settings_.sampling,
+        .limits = settings_.limits,
+        .stream = true,
+        .keep = !settings_.plain,
+        .resume = std::exchange(kept_, 0)};
+    if (!settings_.plain) {
+      add("user", message);
+      request.prompt = engine::ChatPrompt{
+          .messages = messages_, .tools = {}, .variables = {}, .add_generation_prompt = true};
+    }
+    interrupts_.clear();
+    Result<Answer> answer = run_request(model_, std::move(request), interrupts_, print_now);
+    if (!answer) {
+      if (!settings_.plain) messages_.pop_back();
+      fmt::print(stderr, "varve: {}\n{}\n", answer.error().message, dim("/clear begins anew."));
+      return;
+    }
+    const engine::FinishEvent& finish = answer.value().finish;
+    print_now("\n");
+    if (finish.reason == engine::FinishReason::cancelled) fmt::print(stderr, "{}\n", dim("(stopped)"));
+    if (finish.reason == engine::FinishReason::length)
+      fmt::print(stderr, "{}\n", dim("(cut: --max-tokens and --context allow more)"));
+    if (!settings_.quiet) fmt::print(stderr, "{}\n", dim(figures_text(finish)));
+    if (settings_.plain) return;
+    add("assistant", answer.value().text);
+    kept_ = finish.kept;
+  }
+
+  runtime::LoadedModel& model_;
+  const ChatSettings& settings_;
+  InterruptScope interrupts_;
+  Lines lines_;
+  Array messages_;
+  engine::KeepId kept_ = 0;
+};
+
+}  // namespace
+
+int chat(runtime::LoadedModel& model, const ChatSettings& settings) { return Chat(model, settings).run(); }
+
+}  // namespace varve::app

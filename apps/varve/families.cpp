@@ -1,0 +1,115 @@
+// varve families [NAME]
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "commands.h"
+#include "core/json.h"
+#include "family/library.h"
+#include "family/show.h"
+#include "terminal.h"
+
+namespace varve::app {
+
+namespace {
+
+Value texts(const std::vector<std::string>& words) { return Array(words.begin(), words.end()); }
+
+class Families : public Command {
+ public:
+  About about() const override {
+    return {
+        .name = "families",
+        .summary = "Show which model families are known",
+        .examples =
+            "  varve families                  a table\n"
+            "  varve families NAME             one family with all it extends, and where each line is from\n"
+            "  varve families --family my.toml with a file of your own, checked"};
+  }
+  void declare(Options& options) override {
+    options.positional({"FAMILY", "", "One family, in full"}, name_, false);
+    options.text({"--family", "FILE", "Read this family file as well"}, file_);
+    options.flag("--json", "Print a list of objects", json_);
+    options.flag("--markdown", "Print the page docs/families.md", markdown_);
+  }
+
+  int run() override {
+    const auto library = family::FamilyLibrary::open(
+        {.user_dir = family::FamilyLibrary::default_user_dir(), .file = file_.value_or("")});
+    if (markdown_) {
+      fmt::print("{}", family::families_page(library));
+    } else if (!name_.empty()) {
+      show_one(library);
+    } else if (json_) {
+      Array rows;
+      for (const family::FamilyRow& row : family::family_rows(library)) {
+        Table entry;
+        entry.set("name", row.name);
+        entry.set("about", row.about);
+        entry.set("file", row.file);
+        entry.set("example", row.example);
+        entry.set("model_types", texts(row.model_types));
+        entry.set("architectures", texts(row.architectures));
+        entry.set("gguf", texts(row.gguf));
+        entry.set("blocks", texts(row.blocks));
+        rows.emplace_back(std::move(entry));
+      }
+      fmt::print("{}\n", json::dump(Value(std::move(rows)), 2));
+    } else {
+      show_table(library);
+    }
+    return 0;
+  }
+
+ private:
+  void show_one(const family::FamilyLibrary& library) const {
+    const family::Family* one = library.find(name_);
+    if (!one) {
+      const std::string near = nearest(name_, library.names());
+      throw LoadError({.what = fmt::format("there is no family '{}'", name_),
+                       .where = {},
+                       .expected = fmt::format("one of {}", fmt::join(library.names(), ", ")),
+                       .found = {},
+                       .advice = near.empty() ? "" : fmt::format("Did you mean {}?", near)});
+    }
+    if (!json_) {
+      fmt::print("{}", family::family_text(*one));
+      return;
+    }
+    Array lines;
+    for (const family::FamilyLine& line : family::family_lines(*one)) {
+      Table entry;
+      entry.set("section", line.section);
+      entry.set("key", line.key);
+      entry.set("value", line.value);
+      entry.set("origin", line.origin);
+      lines.emplace_back(std::move(entry));
+    }
+    fmt::print("{}\n", json::dump(Value(std::move(lines)), 2));
+  }
+
+  static void show_table(const family::FamilyLibrary& library) {
+    const std::vector<family::FamilyRow> rows = family::family_rows(library);
+    size_t name = 6, types = 10;
+    for (const family::FamilyRow& row : rows) {
+      name = std::max(name, row.name.size());
+      types = std::max(types, fmt::format("{}", fmt::join(row.model_types, ", ")).size());
+    }
+    types = std::min<size_t>(types, 40);
+    fmt::print("{:{}}  {:{}}  {}\n", "FAMILY", name, "MODEL_TYPE", types, "ABOUT");
+    for (const family::FamilyRow& row : rows)
+      fmt::print("{:{}}  {:{}}  {}\n", row.name, name, fmt::format("{}", fmt::join(row.model_types, ", ")),
+                 types, printable(row.about));
+  }
+
+  std::string name_;
+  std::optional<std::string> file_;
+  bool json_ = false, markdown_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_families() { return std::make_unique<Families>(); }
+
+}  // namespace varve::app

@@ -1,0 +1,27 @@
+#pragma once
+// The options that every command with a model shares, and loading by them.
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli.h"
+#include "runtime/loaded_model.h"
+
+namespace varve::app {
+
+struct ModelOptions {
+  std::string model;
+  std::string precision = "fast";
+  std::optional<int64_t> threads;
+  std::optional<int64_t> context;
+  std::optional<std::string> family;
+
+  /// MODEL, --precision, --threads, --context, --family. `precision` holds the default.
+  void declare(Options& options, bool model_required);
+  ops::Precision precision_value() const;
+};
+
+/// Finds (or pulls) and loads the model, with a bar on a terminal.
+std::unique_ptr<runtime::LoadedModel> load_model(const ModelOptions& options);
+
+}  // namespace varve::app
