@@ -13,7 +13,7 @@ namespace varve::text {
 
 /// The members of tokenizer.ggml.* (and tokenizer.chat_template*), each empty where the file has none.
 struct GgufVocab {
-  std::string model;  // "gpt2": byte-level merges; "llama": sentencepiece scores
+  std::string model;  // byte-level merges or sentencepiece scores, see syntax/gguf_pre.h
   std::string pre;    // how text is split before merging
   std::vector<std::string> tokens;
   std::vector<float> scores;

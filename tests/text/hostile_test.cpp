@@ -121,16 +121,27 @@ TEST(HostileTemplate, OutputIsLimited) {
 }
 
 // Memory that a template gathers without writing it out.
-TEST(HostileTemplate, DISABLED_MemoryIsLimited) {
-  const std::string twice = "{% set ns.x = ns.x + ns.x %}";
-  EXPECT_NE(
-      run("{% set ns = namespace(x='xxxxxxxx') %}{% for i in range(60) %}" + twice + "{% endfor %}").error,
-      "");
-  EXPECT_NE(
-      run("{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = ns.x + ['x' * 90000000] %}"
-          "{% endfor %}")
-          .error,
-      "");
+TEST(HostileTemplate, MemoryIsLimited) {
+  for (const char* source :
+       {"{% set ns = namespace(x='xxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor "
+        "%}",
+        "{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = ns.x + [('x' * 9000000) ~ i] "
+        "%}{% "
+        "endfor %}",
+        "{% set x %}{% for i in range(9999) %}{{ 'x' * 1000000 }}{% endfor %}{% endset %}",
+        "{% for i in range(9999) %}{% for j in range(9) %}{% set x = 'x' * 90000000 %}{% endfor %}{% endfor "
+        "%}"}) {
+    const ChatTemplate bomb = ChatTemplate::compile(source, "attack");
+    for (int again = 0; again < 2; ++again) {
+      const auto rendered = bomb.render({});
+      ASSERT_FALSE(rendered.ok()) << source;
+      EXPECT_NE(rendered.error().message.find("memory"), std::string::npos) << rendered.error().message;
+    }
+  }
+  std::string constants;
+  for (int i = 0; i < 20'000; ++i) constants += "{{ 'x' * 90000000 }}";
+  EXPECT_THROW(ChatTemplate::compile(constants, "attack"), LoadError);
+  EXPECT_EQ(run("{{ 'still alive' }}").error, "");
 }
 
 TEST(HostileTemplate, PanicsOfTheLibraryStayInside) {

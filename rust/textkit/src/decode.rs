@@ -243,10 +243,7 @@ impl Stream {
                         self.pending.drain(..valid);
                         return;
                     };
-                    out.extend(std::iter::repeat_n(
-                        char::REPLACEMENT_CHARACTER,
-                        broken.min(marks),
-                    ));
+                    out.extend(std::iter::repeat_n(char::REPLACEMENT_CHARACTER, broken.min(marks)));
                     self.pending.drain(..valid + broken);
                 }
             }

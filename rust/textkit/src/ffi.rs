@@ -50,15 +50,19 @@ fn quiet_panics() {
     });
 }
 
-/// Runs `f`; an error or panic goes to `error` (which may be null).
-pub(crate) fn guard(error: *mut TkBuffer, f: impl FnOnce() -> Result<()>) -> Status {
+/// Runs `f`; a panic becomes an error.
+pub(crate) fn caught<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     quiet_panics();
-    let result = catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
         let text = PANIC.with(|p| p.try_borrow_mut().map(|mut p| std::mem::take(&mut *p)));
         let text = text.unwrap_or_default().replace('\n', " ");
         Err(TextError::new(Kind::Internal, format!("a library failed: {text}")))
-    });
-    match result {
+    })
+}
+
+/// Runs `f`; an error or panic goes to `error` (which may be null).
+pub(crate) fn guard(error: *mut TkBuffer, f: impl FnOnce() -> Result<()>) -> Status {
+    match caught(f) {
         Ok(()) => 0,
         Err(e) => {
             if !error.is_null() {

@@ -1,5 +1,6 @@
 //! Tokenizers, chat templates and constrained decoding for varve, behind include/textkit.h.
 
+mod budget;
 pub mod decode;
 pub mod error;
 pub mod ffi;

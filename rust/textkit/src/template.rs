@@ -2,10 +2,13 @@
 //! sandbox without I/O, held to limits on steps, output and depth.
 
 use std::io::Write;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
+use crate::budget;
 use crate::error::{
     check_json_depth, check_size, Kind, Result, TextError, MAX_CONTEXT_BYTES, MAX_TEMPLATE_BYTES,
     MAX_TEMPLATE_OUTPUT, MAX_TEMPLATE_RECURSION, MAX_TEMPLATE_STEPS,
@@ -18,27 +21,18 @@ const NAME: &str = "chat_template";
 const MACRO_COST: usize = 4;
 
 pub struct Template {
-    env: Environment<'static>,
+    env: Arc<Environment<'static>>,
+    /// It exceeded its memory or time once, and is not run again.
+    spent: AtomicBool,
 }
 
 impl Template {
     pub fn compile(source: &str) -> Result<Self> {
         check_size("chat template", source.len(), MAX_TEMPLATE_BYTES)?;
-        let mut env = Environment::new();
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()
-            .map_err(|e| describe(&e))?;
-        env.set_syntax(syntax);
-        env.set_auto_escape_callback(|_| AutoEscape::None);
-        env.set_undefined_behavior(UndefinedBehavior::Lenient);
-        env.set_recursion_limit(MAX_TEMPLATE_RECURSION * MACRO_COST);
-        env.set_fuel(Some(MAX_TEMPLATE_STEPS));
-        env.set_debug(false);
-        shim::install(&mut env);
-        env.add_template_owned(NAME, without_generation_marks(source)).map_err(|e| describe(&e))?;
-        Ok(Template { env })
+        let source = source.to_owned();
+        // The compiler computes constant expressions, so it has a budget as well.
+        let env = budget::run(&AtomicBool::new(false), move || environment(&source))?;
+        Ok(Template { env: Arc::new(env), spent: AtomicBool::new(false) })
     }
 
     /// `context`: a JSON object, whose members are the template's variables.
@@ -50,22 +44,40 @@ impl Template {
         let serde_json::Value::Object(members) = json else {
             return Err(TextError::invalid("template context must be a JSON object"));
         };
-        let clock = (shim::CLOCK.to_owned(), Value::from_object(clock));
-        let variables = members.into_iter().map(|(k, v)| (k, from_json(v)));
-        let context = Value::from_pairs(variables.chain([clock]));
-
-        let template = self.env.get_template(NAME).map_err(|e| describe(&e))?;
-        let mut out = Limited(Vec::new());
-        match template.render_captured_to(context, &mut out) {
-            Ok(_) => String::from_utf8(out.0)
-                .map_err(|_| TextError::invalid("the template's output is not UTF-8")),
-            Err(_) if out.0.len() > MAX_TEMPLATE_OUTPUT => {
-                check_size("the chat template's output", out.0.len(), MAX_TEMPLATE_OUTPUT)?;
-                unreachable!()
-            }
-            Err(e) => Err(describe(&e)),
-        }
+        let env = self.env.clone();
+        budget::run(&self.spent, move || {
+            let clock = (shim::CLOCK.to_owned(), Value::from_object(clock));
+            let variables = members.into_iter().map(|(k, v)| (k, from_json(v)));
+            render(&env, Value::from_pairs(variables.chain([clock])))
+        })
     }
+}
+
+fn environment(source: &str) -> Result<Environment<'static>> {
+    let mut env = Environment::new();
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build()
+        .map_err(|e| describe(&e))?;
+    env.set_syntax(syntax);
+    env.set_auto_escape_callback(|_| AutoEscape::None);
+    env.set_undefined_behavior(UndefinedBehavior::Lenient);
+    env.set_recursion_limit(MAX_TEMPLATE_RECURSION * MACRO_COST);
+    env.set_fuel(Some(MAX_TEMPLATE_STEPS));
+    env.set_debug(false);
+    shim::install(&mut env);
+    env.add_template_owned(NAME, without_generation_marks(source)).map_err(|e| describe(&e))?;
+    Ok(env)
+}
+
+fn render(env: &Environment, context: Value) -> Result<String> {
+    let template = env.get_template(NAME).map_err(|e| describe(&e))?;
+    let mut out = Limited(Vec::new());
+    let result = template.render_captured_to(context, &mut out);
+    check_size("the chat template's output", out.0.len(), MAX_TEMPLATE_OUTPUT)?;
+    result.map_err(|e| describe(&e))?;
+    String::from_utf8(out.0).map_err(|_| TextError::invalid("the template's output is not UTF-8"))
 }
 
 fn from_json(json: serde_json::Value) -> Value {

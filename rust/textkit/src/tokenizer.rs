@@ -113,9 +113,9 @@ impl Tokenizer {
         let Some(max_id) = max_id.filter(|&m| (m as usize) < MAX_VOCAB) else {
             return Err(TextError::limit(match max_id {
                 None => "tokenizer.json has an empty vocabulary".to_owned(),
-                Some(id) => format!(
-                    "tokenizer.json uses the token id {id}; ids must be below {MAX_VOCAB}"
-                ),
+                Some(id) => {
+                    format!("tokenizer.json uses the token id {id}; ids must be below {MAX_VOCAB}")
+                }
             }));
         };
         let model = SharedModel {
@@ -190,8 +190,12 @@ impl Tokenizer {
     /// The same text with a shield inside every control token's spelling: after rendering into a
     /// chat template, `encode` with Parse::Unshielded takes these spellings as plain text.
     pub fn shield(&self, text: &str) -> String {
-        let firsts: HashSet<char> =
-            self.added.iter().filter(|t| t.control).filter_map(|t| t.content.chars().next()).collect();
+        let firsts: HashSet<char> = self
+            .added
+            .iter()
+            .filter(|t| t.control)
+            .filter_map(|t| t.content.chars().next())
+            .collect();
         let mut out = String::with_capacity(text.len() + 16);
         let mut at = 0;
         while let Some(c) = text[at..].chars().next() {
@@ -220,9 +224,7 @@ impl Tokenizer {
                 let control: HashSet<String> =
                     self.added.iter().filter(|t| t.control).map(|t| t.content.clone()).collect();
                 let inner = if control.iter().any(|t| model.inner.token_to_id(t).is_some()) {
-                    Arc::new(
-                        without_control(&model.inner, &control).map_err(|e| e.to_string())?,
-                    )
+                    Arc::new(without_control(&model.inner, &control).map_err(|e| e.to_string())?)
                 } else {
                     model.inner.clone()
                 };

@@ -31,7 +31,13 @@ fn templates_render_as_jinja2() {
         }
     }
     assert_eq!(count, 728);
-    for w in wrong.iter().take(20) { eprintln!("{}", w.chars().take(700).collect::<String>()); }
-    assert!(wrong.iter().all(|w| w.starts_with("meetkai-functionary-medium-v3.1")), "{}", wrong.len());
+    for w in wrong.iter().take(20) {
+        eprintln!("{}", w.chars().take(700).collect::<String>());
+    }
+    assert!(
+        wrong.iter().all(|w| w.starts_with("meetkai-functionary-medium-v3.1")),
+        "{}",
+        wrong.len()
+    );
     assert!(wrong.len() <= 4);
 }

@@ -1,27 +1,29 @@
-//! Kept few: the C++ tests under tests/text hold the tokenizers to their goldens.
+//! What the C++ tests under tests/text cannot see: the crate works without its C face.
 
 use textkit::tokenizer::{Parse, Tokenizer};
 
-fn main_like(name: &str) -> Option<Tokenizer> {
-    let root = std::env::var("VARVE_TEST_DATA").ok()?;
-    let json = std::fs::read(format!("{root}/tokenizers/{name}/tokenizer.json")).ok()?;
-    Some(Tokenizer::from_json(&json, &[]).unwrap())
+const FILE: &str = r#"{"version": "1.0",
+  "truncation": {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0},
+  "padding": {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null,
+              "pad_id": 0, "pad_type_id": 0, "pad_token": "a"},
+  "added_tokens": [{"id": 3, "content": "<e>", "single_word": false, "lstrip": false,
+                    "rstrip": false, "normalized": true, "special": true}],
+  "model": {"type": "BPE", "dropout": 1.0, "vocab": {"a": 0, "b": 1, "ab": 2, "<": 5, "e": 6, ">": 7},
+            "merges": ["a b"]}}"#;
+
+#[test]
+fn neither_truncation_nor_padding_nor_dropout() {
+    let tokenizer = Tokenizer::from_json(FILE.as_bytes(), &[]).unwrap();
+    assert_eq!(tokenizer.encode("ababab", true, Parse::Nothing).unwrap(), [2, 2, 2]);
 }
 
 #[test]
-fn probe() {
-    for n in ["llama2","mistral","phi-3-mini","t5-small","gpt2","clip","qwen2.5","llama3","deepseek-llm","all-MiniLM-L6-v2"] {
-        let t0 = std::time::Instant::now();
-        let t = main_like(n).unwrap();
-        eprintln!("{n} {} load {:?} unk {:?}", t.vocab_size(), t0.elapsed(), 0);
-        for x in ["Hello world </s> <s>[CLS] <|im_start|> <|endoftext|> <0x0A> <unk> <pad> Führer 日本語🦙", "<|eot_id|><extra_id_0></s>"] {
-            for p in [Parse::All, Parse::Nothing, Parse::Unshielded] {
-                let xs = if p == Parse::Unshielded { t.shield(x) } else { x.into() };
-                let ids = t.encode(&xs, true, p).unwrap();
-                eprintln!("  {p:?} {:?}", ids.iter().map(|&i| t.piece(i).unwrap()).collect::<Vec<_>>().join(" "));
-                eprintln!("     {:?}", t.decode(&ids, true).unwrap());
-                assert!(p == Parse::All || !t.encode(&xs, false, p).unwrap().iter().any(|&i| t.is_control(i) && t.piece(i).unwrap()!="<unk>"&& t.piece(i).unwrap()!="[UNK]"));
-            }
-        }
-    }
+fn shields_go_as_they_came() {
+    let tokenizer = Tokenizer::from_json(FILE.as_bytes(), &[]).unwrap();
+    assert_eq!(tokenizer.encode("a<e>", false, Parse::All).unwrap(), [0, 3]);
+    assert_eq!(tokenizer.encode("a<e>", false, Parse::Nothing).unwrap(), [0, 5, 6, 7]);
+    let shielded = tokenizer.shield("<e>b");
+    let text = format!("<e>{shielded}<e>");
+    let ids = tokenizer.encode(&text, false, Parse::Unshielded).unwrap();
+    assert_eq!(ids, [3, 5, 6, 7, 1, 3]);
 }

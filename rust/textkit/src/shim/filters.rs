@@ -111,7 +111,9 @@ fn length(v: &Value) -> Result<usize, Error> {
     if v.is_undefined() {
         return Ok(0);
     }
-    v.len().filter(|_| !is_generator(v)).ok_or_else(|| bad(format!("object of type {} has no length", v.kind())))
+    v.len()
+        .filter(|_| !is_generator(v))
+        .ok_or_else(|| bad(format!("object of type {} has no length", v.kind())))
 }
 
 fn items(v: &Value) -> Result<Value, Error> {

@@ -63,7 +63,8 @@ impl Dump {
             }
             ValueKind::Map if value.as_object().is_some() => {
                 let mut pairs: Vec<(String, Value)> = Vec::new();
-                for (k, v) in value.as_object().and_then(|o| o.try_iter_pairs()).into_iter().flatten()
+                for (k, v) in
+                    value.as_object().and_then(|o| o.try_iter_pairs()).into_iter().flatten()
                 {
                     pairs.push((key_text(&k)?, v));
                 }
