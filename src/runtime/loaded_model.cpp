@@ -7,6 +7,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "core/log.h"
+#include "core/system_memory.h"
 #include "family/resolve.h"
 #include "kernels/backend.h"
 #include "runtime/memory.h"
@@ -35,16 +36,19 @@ std::optional<double> number_of(const Value& config, std::string_view key) {
   return value && value->is_number() ? std::optional(value->number()) : std::nullopt;
 }
 
-/// Bytes for keys and values: of the context asked for, else of the model's whole one, cut to half of what
-/// the weights leave free.
-uint64_t cache_bytes(const nn::StateLayout& layout, const nn::ModelSpec& spec, const LoadOptions& options,
-                     uint64_t free_after_weights) {
-  engine::MemoryOptions wanted{
+/// Memory for weights is checked before anything is read, and what they leave is cut for the sequences.
+engine::MemoryOptions plan(const checkpoint::Checkpoint& checkpoint, const nn::ModelSpec& spec,
+                           const LoadOptions& options) {
+  const uint64_t available = available_memory();
+  const MemoryNeed need{.weights = checkpoint.total_bytes(), .work = kWorkSpace};
+  require_memory(need, available, checkpoint.path.string());
+  const engine::MemoryOptions wanted{
       .context = options.context, .cache_bytes = 0, .max_sequences = options.sequences};
-  const auto whole = engine::plan_memory(layout, spec.max_positions, wanted);
-  if (!whole) throw as_load_error(whole.error(), "");
-  if (options.context > 0) return whole.value().bytes * static_cast<uint64_t>(options.sequences);
-  return std::min(whole.value().bytes * static_cast<uint64_t>(options.sequences), free_after_weights / 2);
+  const auto memory = engine::plan_memory(nn::state_layout(spec, options.precision), spec.max_positions,
+                                          wanted, available - need.weights - need.work);
+  if (!memory) throw as_load_error(memory.error(), checkpoint.path.string());
+  return {
+      .context = options.context, .cache_bytes = memory.value().bytes, .max_sequences = options.sequences};
 }
 
 }  // namespace
@@ -66,15 +70,7 @@ std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path
                         resolved.matched_by, resolved.spec.layers.size(),
                         static_cast<double>(checkpoint.total_bytes()) / 1e6));
 
-  const nn::StateLayout layout = nn::state_layout(resolved.spec, options.precision);
-  const uint64_t available = available_memory();
-  const MemoryNeed weights{.weights = checkpoint.total_bytes(), .cache = 0, .work = kWorkSpace};
-  require_memory(weights, available, path.string());
-  const uint64_t cache =
-      cache_bytes(layout, resolved.spec, options, available - weights.weights - weights.work);
-  require_memory({.weights = weights.weights, .cache = cache, .work = weights.work}, available,
-                 path.string());
-
+  const engine::MemoryOptions memory = plan(checkpoint, resolved.spec, options);
   std::unique_ptr<LoadedModel> loaded(
       new LoadedModel(options.threads > 0 ? options.threads : ThreadPool::usable_cores()));
   loaded->backend_ = open_backend(options.precision, loaded->pool_);
@@ -85,7 +81,7 @@ std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path
   checkpoint.check_unchanged();
   loaded->read_text(checkpoint);
   loaded->read_generation_config(checkpoint);
-  loaded->make_engine(options, cache);
+  loaded->make_engine(memory);
   log::info(fmt::format("backend {}, {} threads, {} precision, context {}", loaded->backend_name_,
                         loaded->threads(), options.precision == ops::Precision::fast ? "fast" : "exact",
                         loaded->engine_->context()));
@@ -134,12 +130,9 @@ void LoadedModel::read_generation_config(const checkpoint::Checkpoint& checkpoin
   if (top_k && top_k->is_integer()) sampling_defaults_.top_k = top_k->integer();
 }
 
-void LoadedModel::make_engine(const LoadOptions& options, uint64_t cache) {
-  auto engine = engine::Engine::create(
-      *model_, *backend_, text_.get(),
-      {.memory = {.context = options.context, .cache_bytes = cache, .max_sequences = options.sequences},
-       .step_tokens = 512,
-       .stop_ids = stop_ids_});
+void LoadedModel::make_engine(const engine::MemoryOptions& memory) {
+  auto engine = engine::Engine::create(*model_, *backend_, text_.get(),
+                                       {.memory = memory, .step_tokens = 512, .stop_ids = stop_ids_});
   if (!engine) throw as_load_error(engine.error(), "");
   engine_ = std::move(engine.value());
 }

@@ -54,7 +54,7 @@ class LoadedModel {
   explicit LoadedModel(int threads) : pool_(threads) {}
   void read_text(const checkpoint::Checkpoint& checkpoint);
   void read_generation_config(const checkpoint::Checkpoint& checkpoint);
-  void make_engine(const LoadOptions& options, uint64_t cache_bytes);
+  void make_engine(const engine::MemoryOptions& memory);
 
   ThreadPool pool_;
   std::unique_ptr<ops::Backend> backend_;
