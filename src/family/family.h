@@ -65,6 +65,7 @@ struct Alternative {
   std::string name;
   Value value;
   std::vector<std::pair<std::string, Value>> words;  // the config's word -> ours; others pass
+  bool only = false;                                 // a word that is not listed says nothing
   std::string when;                                  // a canonical key that must be true; empty: always
   bool each = false;                                 // a list with one value for each layer
 };

@@ -137,13 +137,15 @@ class Reader {
         out.value = item;
       else if (key == "words")
         for (const auto& [word, ours] : table(key, item)) out.words.emplace_back(word, ours);
+      else if (key == "only")
+        out.only = boolean(key, item);
       else if (key == "when")
         out.when = key_name(key, item);
       else if (key == "each")
         out.each = boolean(key, item);
       else
         fail_unknown(at(item), "word in [config]", key,
-                     {"from", "rows", "numbers", "has", "lacks", "value", "words", "when", "each"});
+                     {"from", "rows", "numbers", "has", "lacks", "value", "words", "only", "when", "each"});
     }
     if (!found) fail_at(at(value), "this [config] entry must say one of from, rows, numbers, has, lacks");
     const bool tells = out.form == Form::has || out.form == Form::lacks;
