@@ -139,6 +139,7 @@ struct Transform {
   std::vector<Setting> rows;       // split: rows of each part (of one group); empty: equal parts
   Setting groups;                  // split: the rows are so many groups, each holding every part; 1
   Setting amount;                  // unpair: heads; add: the number
+  std::string when;                // a canonical key that must be true; empty: always
   Value written;
   Place place;
 };

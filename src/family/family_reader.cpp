@@ -228,6 +228,8 @@ class Reader {
         for (const Value& rows : item.array()) out.rows.push_back(setting(rows));
       } else if (key == "groups") {
         out.groups = setting(item);
+      } else if (key == "when") {
+        out.when = key_name(key, item);
       } else if (key == "unpair" || key == "add") {
         out.form = key == "add" ? Form::add : Form::unpair;
         out.amount = setting(item);
@@ -237,7 +239,8 @@ class Reader {
         if (!boolean(key, item)) fail_at(at(item), "\"transpose\" can only be true");
         ++forms;
       } else {
-        fail_unknown(at(item), "transform", key, {"split", "rows", "groups", "unpair", "add", "transpose"});
+        fail_unknown(at(item), "transform", key,
+                     {"split", "rows", "groups", "unpair", "add", "transpose", "when"});
       }
     }
     if (forms != 1) fail_at(at(value), "a transform is exactly one of split, unpair, add, transpose");
