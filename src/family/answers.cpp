@@ -149,11 +149,12 @@ bool Answers::from_path(const Alternative& alternative, const std::string& path,
       value = std::move(one);
     }
   }
-  for (const auto& [word, ours] : alternative.words)
-    if (word_of(value) == word) {
-      value = ours;
-      break;
-    }
+  const auto ours = std::find_if(alternative.words.begin(), alternative.words.end(),
+                                 [&](const auto& word) { return word.first == word_of(value); });
+  if (ours != alternative.words.end())
+    value = Value(ours->second);
+  else if (alternative.only)
+    return false;
   into = {.value = std::move(value),
           .origin = fmt::format("config \"{}\"", full),
           .path = full,

@@ -65,6 +65,7 @@ struct Alternative {
   std::string name;
   Value value;
   std::vector<std::pair<std::string, Value>> words;  // the config's word -> ours; others pass
+  bool only = false;                                 // a word that is not listed says nothing
   std::string when;                                  // a canonical key that must be true; empty: always
   bool each = false;                                 // a list with one value for each layer
 };
@@ -138,6 +139,7 @@ struct Transform {
   std::vector<Setting> rows;       // split: rows of each part (of one group); empty: equal parts
   Setting groups;                  // split: the rows are so many groups, each holding every part; 1
   Setting amount;                  // unpair: heads; add: the number
+  std::string when;                // a canonical key that must be true; empty: always
   Value written;
   Place place;
 };

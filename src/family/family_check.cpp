@@ -165,6 +165,7 @@ class Checker {
     for (const Transform& t : rules.transforms) {
       uses(t.groups);
       uses(t.amount);
+      if (!t.when.empty()) use_key(t.when, t.place);
       for (const Setting& rows : t.rows) uses(rows);
     }
   }

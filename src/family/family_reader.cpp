@@ -137,13 +137,15 @@ class Reader {
         out.value = item;
       else if (key == "words")
         for (const auto& [word, ours] : table(key, item)) out.words.emplace_back(word, ours);
+      else if (key == "only")
+        out.only = boolean(key, item);
       else if (key == "when")
         out.when = key_name(key, item);
       else if (key == "each")
         out.each = boolean(key, item);
       else
         fail_unknown(at(item), "word in [config]", key,
-                     {"from", "rows", "numbers", "has", "lacks", "value", "words", "when", "each"});
+                     {"from", "rows", "numbers", "has", "lacks", "value", "words", "only", "when", "each"});
     }
     if (!found) fail_at(at(value), "this [config] entry must say one of from, rows, numbers, has, lacks");
     const bool tells = out.form == Form::has || out.form == Form::lacks;
@@ -226,6 +228,8 @@ class Reader {
         for (const Value& rows : item.array()) out.rows.push_back(setting(rows));
       } else if (key == "groups") {
         out.groups = setting(item);
+      } else if (key == "when") {
+        out.when = key_name(key, item);
       } else if (key == "unpair" || key == "add") {
         out.form = key == "add" ? Form::add : Form::unpair;
         out.amount = setting(item);
@@ -235,7 +239,8 @@ class Reader {
         if (!boolean(key, item)) fail_at(at(item), "\"transpose\" can only be true");
         ++forms;
       } else {
-        fail_unknown(at(item), "transform", key, {"split", "rows", "groups", "unpair", "add", "transpose"});
+        fail_unknown(at(item), "transform", key,
+                     {"split", "rows", "groups", "unpair", "add", "transpose", "when"});
       }
     }
     if (forms != 1) fail_at(at(value), "a transform is exactly one of split, unpair, add, transpose");

@@ -36,6 +36,7 @@ class Usage {
       for (const Transform& t : rules->transforms) {
         use(t.groups);
         use(t.amount);
+        if (!t.when.empty()) use(t.when);
         for (const Setting& rows : t.rows) use(rows);
       }
     }

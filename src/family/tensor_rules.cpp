@@ -51,7 +51,8 @@ class NameMapper {
       if (!belongs_to_another(name)) place(stored(name, tensor));
     close_stacks();
     for (auto& [name, tensor] : out_.tensors) tensor.rows = RowPlan(rows_of(name, tensor));
-    for (const Transform& transform : rules_.transforms) apply(transform);
+    for (const Transform& transform : rules_.transforms)
+      if (model_.holds(transform.when)) apply(transform);
     return std::move(out_);
   }
 

@@ -1,0 +1,28 @@
+#pragma once
+// What to say about a checkpoint that no family names: which family comes nearest, and what of the checkpoint
+// even that one would not understand.
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "family/library.h"
+
+namespace varve::family {
+
+/// How well one family would fit a checkpoint.
+struct Fit {
+  std::string family;
+  std::vector<std::string> unread;     // config keys it does not read
+  std::vector<std::string> unclaimed;  // stored tensors that no block of it would use, numbers as *
+  std::vector<std::string> missing;    // tensors its blocks want and the checkpoint lacks, numbers as *
+  size_t distance() const { return unread.size() + unclaimed.size() + missing.size(); }
+};
+
+/// Every family's fit, the nearest first; equal ones by how near their names are to the model_type.
+std::vector<Fit> fits(const checkpoint::Checkpoint& checkpoint, const FamilyLibrary& library);
+
+/// Throws the LoadError that names all of it.
+[[noreturn]] void refuse_unknown(const checkpoint::Checkpoint& checkpoint, const FamilyLibrary& library,
+                                 const std::string& where);
+
+}  // namespace varve::family
