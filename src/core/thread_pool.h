@@ -1,6 +1,8 @@
 #pragma once
 // A fork-join pool for the kernels: one caller forks, all threads run, the caller joins. Workers spin for
-// a short while after each fork (a fork costs well under a microsecond in a run of forks) and then sleep.
+// a short while after each fork (a fork costs well under a microsecond in a run of forks) and then sleep. A
+// worker that comes late, because it slept or because another program has its core, is not waited for:
+// threads that have finished their part take over parts that nobody has begun.
 #include <cstdint>
 #include <memory>
 
@@ -16,8 +18,9 @@ class ThreadPool {
 
   int threads() const;
 
-  /// Calls body(rank) for every rank in [0, threads) at once, rank 0 on the caller, and returns when all
-  /// are done. Not re-entrant. `body` must not throw.
+  /// Calls body(rank) once for every rank in [0, threads), rank 0 on the caller, the others at the same time
+  /// where cores are free, and returns when all are done. One rank must not wait for another. Not re-entrant.
+  /// `body` must not throw.
   template <class Body>
   void run(const Body& body) {
     run_erased([](const void* context, int rank) { (*static_cast<const Body*>(context))(rank); }, &body);

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <numeric>
+#include <thread>
 
 #include "core/buffer.h"
 #include "core/checked.h"
@@ -71,6 +73,25 @@ TEST(ThreadPool, EveryUnitOnceWhateverTheThreads) {
       });
       EXPECT_EQ(std::accumulate(hits.begin(), hits.end(), 0), 101);
       EXPECT_EQ(*std::max_element(hits.begin(), hits.end()), 1);
+    }
+  }
+}
+
+TEST(ThreadPool, EveryRankOnceAwakeOrAsleepAndMoreThreadsThanCores) {
+  for (const int threads : {2, 5, 16}) {
+    ThreadPool pool(threads);
+    for (int repeat = 0; repeat < 300; ++repeat) {
+      if (repeat % 100 == 50)
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));  // the workers sleep
+      std::vector<int> hits(static_cast<size_t>(threads), 0);
+      const auto caller = std::this_thread::get_id();
+      bool first_on_caller = false;
+      pool.run([&](int rank) {
+        ++hits[static_cast<size_t>(rank)];
+        if (rank == 0) first_on_caller = std::this_thread::get_id() == caller;
+      });
+      ASSERT_EQ(hits, std::vector<int>(static_cast<size_t>(threads), 1)) << repeat;
+      ASSERT_TRUE(first_on_caller);
     }
   }
 }
