@@ -129,7 +129,8 @@ TEST(HostileTemplate, MemoryIsLimited) {
         "%}{% "
         "endfor %}",
         "{% set x %}{% for i in range(9999) %}{{ 'x' * 1000000 }}{% endfor %}{% endset %}",
-        "{% for i in range(9999) %}{% for j in range(9) %}{% set x = 'x' * 90000000 %}{% endfor %}{% endfor "
+        "{% for i in range(9999) %}{% for j in range(9) %}{% set x = 'x' * (9000000 + j) %}{% endfor %}{% "
+        "endfor "
         "%}"}) {
     const ChatTemplate bomb = ChatTemplate::compile(source, "attack");
     for (int again = 0; again < 2; ++again) {
