@@ -19,7 +19,7 @@ namespace varve::checkpoint {
 
 namespace {
 
-constexpr int64_t kBlock = 32;
+constexpr int kBlock = 32;
 
 /// What tells the five formats apart.
 struct Form {
@@ -53,33 +53,48 @@ uint16_t half_at(const std::byte* at) {
   return bits;
 }
 
-/// The codes of one block; `at` is behind d and m.
-void read_codes(int bits, const std::byte* at, uint8_t* codes) {
-  if (bits == 8) {
-    for (int64_t j = 0; j < kBlock; ++j) codes[j] = std::to_integer<uint8_t>(at[j]) ^ 0x80u;
-    return;
-  }
+/// Bits of codes j and j + 16 are in byte j of the halves; the fifth ones, if any, in the 32 bits before.
+template <int kBits>
+void read_codes(const std::byte* at, uint8_t* codes) {
   uint32_t fifth = 0;
-  if (bits == 5) {
+  if constexpr (kBits == 5) {
     std::memcpy(&fifth, at, 4);
     at += 4;
   }
-  for (int64_t j = 0; j < kBlock / 2; ++j) {
+  for (int j = 0; j < kBlock / 2; ++j) {
     const auto byte = std::to_integer<uint32_t>(at[j]);
     codes[j] = static_cast<uint8_t>((byte & 15u) | (((fifth >> j) & 1u) << 4));
     codes[j + 16] = static_cast<uint8_t>((byte >> 4) | (((fifth >> (j + 16)) & 1u) << 4));
   }
 }
+template <>
+void read_codes<8>(const std::byte* at, uint8_t* codes) {
+  for (int j = 0; j < kBlock; ++j) codes[j] = std::to_integer<uint8_t>(at[j]) ^ 0x80u;
+}
 
-/// Appends 32 codes to a bit stream that begins with the lowest bit; returns where the next ones go.
-std::byte* write_codes(int bits, const uint8_t* codes, std::byte* out) {
-  for (int64_t eight = 0; eight < kBlock; eight += 8) {
-    uint64_t stream = 0;
-    for (int j = 0; j < 8; ++j) stream |= uint64_t{codes[eight + j]} << (bits * j);
-    std::memcpy(out, &stream, static_cast<size_t>(bits));
-    out += bits;
+/// 32 codes as a bit stream that begins with the lowest bit. Eight codes at a time: neighbours move together,
+/// then pairs of them, then fours.
+template <int kBits>
+void write_codes(const uint8_t* codes, std::byte* out) {
+  for (int eight = 0; eight < kBlock; eight += 8, out += kBits) {
+    uint64_t x = 0;
+    std::memcpy(&x, codes + eight, 8);
+    constexpr uint64_t kOnes = 0x00ff00ff00ff00ff, kTwos = 0x0000ffff0000ffff;
+    x = (x & kOnes) | ((x >> 8) & kOnes) << kBits;
+    x = (x & kTwos) | ((x >> 16) & kTwos) << (2 * kBits);
+    x = (x & 0xffffffff) | (x >> 32) << (4 * kBits);
+    std::memcpy(out, &x, kBits);
   }
-  return out;
+}
+
+/// The words of `count` blocks of `size` bytes whose codes begin `head` bytes into each.
+template <int kBits>
+void write_words(const std::byte* block, int64_t count, int64_t size, int64_t head, std::byte* out) {
+  for (int64_t b = 0; b < count; ++b, block += size, out += kBlock * kBits / 8) {
+    uint8_t codes[kBlock];
+    read_codes<kBits>(block + head, codes);
+    write_codes<kBits>(codes, out);
+  }
 }
 
 /// Whether every bias of the blocks is a number of f16; refuses scales that are no numbers at all.
@@ -136,17 +151,15 @@ AffineWords affine_from_blocks(const Tensor& tensor, int64_t first, int64_t coun
   out.scales.resize(scale_bytes);
   out.biases.resize(scale_bytes);
 
-  std::byte* words = out.words.data();
   for (int64_t b = 0; b < blocks; ++b) {
     const std::byte* block = in.data() + b * block_size;
     const float d = f16_to_f32(half_at(block));
     put_number(out.scale_dtype, d, out.scales.data(), b);
     put_number(out.scale_dtype, form.has_minimum ? f16_to_f32(half_at(block + 2)) : -form.offset * d,
                out.biases.data(), b);
-    uint8_t codes[kBlock];
-    read_codes(form.bits, block + (form.has_minimum ? 4 : 2), codes);
-    words = write_codes(form.bits, codes, words);
   }
+  const auto write = form.bits == 4 ? write_words<4> : form.bits == 5 ? write_words<5> : write_words<8>;
+  write(in.data(), blocks, block_size, form.has_minimum ? 4 : 2, out.words.data());
   return out;
 }
 

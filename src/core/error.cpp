@@ -35,11 +35,11 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 LoadError::LoadError(Parts parts) : std::runtime_error(compose(parts)), parts_(std::move(parts)) {}
 
-void check(bool condition, std::string_view message, std::source_location where) {
+void check(bool condition, std::string_view message, const char* file, int line) {
   if (condition) [[likely]]
     return;
-  std::fprintf(stderr, "varve: internal error at %s:%u: %.*s\n", where.file_name(), where.line(),
-               static_cast<int>(message.size()), message.data());
+  std::fprintf(stderr, "varve: internal error at %s:%d: %.*s\n", file, line, static_cast<int>(message.size()),
+               message.data());
   std::abort();
 }
 

@@ -3,7 +3,6 @@
 //   LoadError  a file or model that cannot be used: thrown while opening or loading, never inside a step
 //   Result<T>  a bad request: a value, answered to whoever asked
 //   check()    a bug in varve itself: ends the process with a message
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -54,8 +53,9 @@ class [[nodiscard]] Result {
 };
 
 /// Ends the process when `condition` is false: a bug, never a user's mistake.
-void check(bool condition, std::string_view message,
-           std::source_location where = std::source_location::current());
+/// The place is that of the call (builtins, as std::source_location needs a newer clang than Debian's).
+void check(bool condition, std::string_view message, const char* file = __builtin_FILE(),
+           int line = __builtin_LINE());
 
 /// The candidate nearest to `word` by edit distance, or "" when none is near enough to suggest.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -29,8 +30,10 @@ bool replace_page(uintptr_t address) {
   for (GuardedRange* range = ranges.load(std::memory_order_acquire); range; range = range->next) {
     if (address < range->begin.load() || address >= range->end.load()) continue;
     void* page = reinterpret_cast<void*>(address / page_bytes * page_bytes);
-    // A bare system call on Linux, safe in a handler.
-    if (::mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+    // The bare system call: nothing in a handler may lock, nor may a sanitizer take two threads that replace
+    // the same page for a data race.
+    if (::syscall(SYS_mmap, page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+        -1)
       return false;
     range->faulted.store(true);
     return true;

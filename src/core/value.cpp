@@ -25,6 +25,8 @@ bool Table::erase(std::string_view key) {
   return std::erase_if(members_, [&](const Member& m) { return m.first == key; }) != 0;
 }
 
+bool Table::operator==(const Table& other) const = default;
+
 std::vector<std::string> Table::keys() const {
   std::vector<std::string> names;
   names.reserve(size());

@@ -22,20 +22,21 @@ class Table {
   /// Replaces the member or appends it.
   void set(std::string_view key, Value value);
   bool erase(std::string_view key);
-  bool empty() const { return members_.empty(); }
-  size_t size() const { return members_.size(); }
-  void reserve(size_t n) { members_.reserve(n); }
+  using Members = std::vector<Member>;
+  bool empty() const;
+  size_t size() const;
+  void reserve(size_t n);
   /// Appends without looking for a twin: for parsers that have checked already.
   void append(std::string key, Value value);
-  auto begin() const { return members_.begin(); }
-  auto end() const { return members_.end(); }
-  auto begin() { return members_.begin(); }
-  auto end() { return members_.end(); }
+  Members::const_iterator begin() const;
+  Members::const_iterator end() const;
+  Members::iterator begin();
+  Members::iterator end();
   std::vector<std::string> keys() const;
-  bool operator==(const Table& other) const = default;
+  bool operator==(const Table& other) const;
 
  private:
-  std::vector<Member> members_;
+  Members members_;
 };
 
 class Value {
@@ -92,8 +93,16 @@ class Value {
   int line_ = 0;
 };
 
+// Here, because a member's type is complete only now.
+inline bool Table::empty() const { return members_.empty(); }
+inline size_t Table::size() const { return members_.size(); }
+inline void Table::reserve(size_t n) { members_.reserve(n); }
 inline void Table::append(std::string key, Value value) {
   members_.emplace_back(std::move(key), std::move(value));
 }
+inline Table::Members::const_iterator Table::begin() const { return members_.begin(); }
+inline Table::Members::const_iterator Table::end() const { return members_.end(); }
+inline Table::Members::iterator Table::begin() { return members_.begin(); }
+inline Table::Members::iterator Table::end() { return members_.end(); }
 
 }  // namespace varve

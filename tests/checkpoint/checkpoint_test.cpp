@@ -99,6 +99,21 @@ TEST(Checkpoint, ADirectoryOfGguf) {
   EXPECT_EQ(Checkpoint::open(dir / "blob").layout, Checkpoint::Layout::gguf);
 }
 
+TEST(Checkpoint, EveryGoldenCheckpointOpens) {
+  const fs::path goldens = test::source_dir() / "tests" / "cases" / "golden";
+  int opened = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(goldens)) {
+    if (!entry.is_directory()) continue;
+    SCOPED_TRACE(entry.path().filename().string());
+    const Checkpoint checkpoint = Checkpoint::open(entry.path());
+    EXPECT_FALSE(checkpoint.tensors.empty());
+    EXPECT_FALSE(checkpoint.config.table().empty());
+    checkpoint.check_unchanged();
+    ++opened;
+  }
+  EXPECT_GT(opened, 50);
+}
+
 TEST(Digest, FollowsContentAlone) {
   std::string large(1 << 20, 'a');
   const auto digest_of = [](const std::string& bytes, const std::string& config, const std::string& name) {

@@ -174,11 +174,8 @@ TEST(GgufSplit, HeadsOfADirectory) {
       ElementsAre("a-00001-of-00003.gguf", "b.gguf"));
 }
 
-/// A real model from a package index, where a developer has fetched it.
 TEST(Gguf, SmolLM2) {
-  const char* chosen = std::getenv("VARVE_SMOLLM2_GGUF");
-  const fs::path file =
-      chosen ? fs::path(chosen) : test::source_dir().parent_path() / "models" / "smollm2.gguf";
+  const fs::path file = test::smollm2_file();
   VARVE_NEEDS(file);
   const Checkpoint checkpoint = Checkpoint::open(file);
   EXPECT_EQ(checkpoint.tensors.size(), 272u);

@@ -16,6 +16,14 @@ fs::path shared_data(const std::string& relative) {
   return (chosen ? fs::path(chosen) : source_dir().parent_path() / "shared" / "data") / relative;
 }
 
+fs::path smollm2_file() {
+  if (const char* chosen = std::getenv("VARVE_TEST_SMOLLM2")) return chosen;
+  const char* store = std::getenv("VARVE_HOME");
+  const char* home = std::getenv("HOME");
+  return (store ? fs::path(store) : fs::path(home ? home : "/") / ".cache" / "varve") / "models" / "smollm2" /
+         "SmolLM2-135M-Instruct.Q4_1.gguf";
+}
+
 namespace {
 
 /// Removes its directories when the process ends.
