@@ -106,8 +106,7 @@ class Run : public Command {
     };
     if (system_) add("system", *system_);
     add("user", text);
-    return engine::ChatPrompt{
-        .messages = std::move(messages), .tools = {}, .variables = {}, .add_generation_prompt = true};
+    return text::ChatInput{.messages = std::move(messages), .add_generation_prompt = true};
   }
 
   int answer_once(runtime::LoadedModel& model, Prompt prompt, const engine::Sampling& sampling) const {

@@ -11,6 +11,7 @@
 #include "family/resolve.h"
 #include "kernels/backend.h"
 #include "runtime/memory.h"
+#include "runtime/text_files.h"
 
 namespace varve::runtime {
 
@@ -88,14 +89,14 @@ std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path
   return loaded;
 }
 
-const ModelText& LoadedModel::text() const {
+const engine::ModelText& LoadedModel::text() const {
   if (!text_) throw *no_text_;
   return *text_;
 }
 
 void LoadedModel::read_text(const checkpoint::Checkpoint& checkpoint) {
   try {
-    text_ = ModelText::load(checkpoint);
+    text_ = load_text(checkpoint);
   } catch (const LoadError& error) {
     no_text_ = error;
     log::debug(fmt::format("no text: {}", error.what()));

@@ -8,11 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/checkpoint.h"
 #include "core/thread_pool.h"
 #include "engine/engine.h"
+#include "engine/model_text.h"
 #include "nn/model.h"
 #include "ops/ops.h"
-#include "runtime/model_text.h"
 
 namespace varve::runtime {
 
@@ -48,7 +49,7 @@ class LoadedModel {
 
   bool has_text() const { return text_ != nullptr; }
   /// The LoadError that says why there is no tokenizer, where there is none: token ids still work.
-  const ModelText& text() const;
+  const engine::ModelText& text() const;
 
  private:
   explicit LoadedModel(int threads) : pool_(threads) {}
@@ -60,7 +61,7 @@ class LoadedModel {
   std::unique_ptr<ops::Backend> backend_;
   std::string backend_name_;
   std::unique_ptr<nn::Model> model_;
-  std::unique_ptr<ModelText> text_;
+  std::unique_ptr<engine::ModelText> text_;
   std::optional<LoadError> no_text_;
   std::vector<int32_t> stop_ids_;
   SamplingDefaults sampling_defaults_;

@@ -1,8 +1,7 @@
-#include "runtime/model_text.h"
+#include "runtime/text_files.h"
 
 #include <fmt/format.h>
 
-#include "text/detokenizer.h"
 #include "text/gguf_tokenizer.h"
 
 namespace varve::runtime {
@@ -97,59 +96,14 @@ text::TextAssets assets_at(const fs::path& path) {
   return text::load_text_assets(path);
 }
 
-/// The engine's view of a Detokenizer.
-class Decoder : public engine::TextDecoder {
- public:
-  Decoder(const text::Tokenizer& tokenizer, std::span<const int32_t> before) : detokenizer_(tokenizer) {
-    detokenizer_.prime(before);
-  }
-  std::string push(int32_t id) override { return detokenizer_.push(id); }
-  std::string finish() override { return detokenizer_.finish(); }
-
- private:
-  text::Detokenizer detokenizer_;
-};
-
-struct Encode {
-  const ModelText& text;
-  Result<std::vector<int32_t>> operator()(const engine::IdsPrompt& prompt) const { return prompt.ids; }
-  Result<std::vector<int32_t>> operator()(const engine::TextPrompt& prompt) const {
-    return text.tokenizer().encode(
-        prompt.text, {.add_special = prompt.add_special, .parse_special = prompt.parse_special});
-  }
-  Result<std::vector<int32_t>> operator()(const engine::ChatPrompt& prompt) const {
-    return text.templates().encode({.messages = prompt.messages,
-                                    .tools = prompt.tools.empty() ? Value() : Value(prompt.tools),
-                                    .documents = {},
-                                    .add_generation_prompt = prompt.add_generation_prompt,
-                                    .extra = prompt.variables,
-                                    .template_name = {}},
-                                   text.tokenizer());
-  }
-};
-
 }  // namespace
 
-ModelText::ModelText(const text::TextAssets& assets)
-    : tokenizer_(text::Tokenizer::load(assets)), templates_(text::ChatTemplates::load(assets)) {}
-
-std::unique_ptr<ModelText> ModelText::load(const fs::path& path) {
-  return std::unique_ptr<ModelText>(new ModelText(assets_at(path)));
+std::unique_ptr<engine::ModelText> load_text(const fs::path& path) {
+  return std::make_unique<engine::ModelText>(assets_at(path));
 }
 
-std::unique_ptr<ModelText> ModelText::load(const checkpoint::Checkpoint& checkpoint) {
-  return std::unique_ptr<ModelText>(new ModelText(assets_of(checkpoint)));
-}
-
-Result<std::vector<int32_t>> ModelText::encode(const engine::Prompt& prompt) const {
-  return std::visit(Encode{*this}, prompt);
-}
-
-std::unique_ptr<engine::TextDecoder> ModelText::decoder(const engine::Prompt& prompt,
-                                                        std::span<const int32_t> ids) const {
-  // A chat's answer is a text of its own.
-  const bool continues = !std::holds_alternative<engine::ChatPrompt>(prompt);
-  return std::make_unique<Decoder>(tokenizer_, continues ? ids : std::span<const int32_t>());
+std::unique_ptr<engine::ModelText> load_text(const checkpoint::Checkpoint& checkpoint) {
+  return std::make_unique<engine::ModelText>(assets_of(checkpoint));
 }
 
 }  // namespace varve::runtime
