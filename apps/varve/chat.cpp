@@ -142,7 +142,7 @@ class Chat {
         .resume = std::exchange(kept_, 0)};
     if (!settings_.plain) {
       add("user", message);
-      request.prompt = text::ChatInput{.messages = messages_};
+      request.prompt = text::ChatInput{.messages = messages_, .add_generation_prompt = true};
     }
     interrupts_.clear();
     Result<Answer> answer = run_request(model_, std::move(request), interrupts_, print_now);

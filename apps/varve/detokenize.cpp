@@ -4,7 +4,7 @@
 #include "commands.h"
 #include "core/json.h"
 #include "models.h"
-#include "runtime/model_text.h"
+#include "runtime/text_files.h"
 #include "words.h"
 
 namespace varve::app {
@@ -29,7 +29,7 @@ class Detokenize : public Command {
   }
   int run() override {
     const std::vector<int32_t> ids = read_ids(ids_ ? *ids_ : read_standard_input());
-    const auto model = runtime::load_model_text(locate_model(open_store(), model_).path);
+    const auto model = runtime::load_text(locate_model(open_store(), model_).path);
     for (const int32_t id : ids)
       if (id >= model->tokenizer().vocab_size())
         throw LoadError({.what = fmt::format("there is no token {}", id),

@@ -106,7 +106,7 @@ class Run : public Command {
     };
     if (system_) add("system", *system_);
     add("user", text);
-    return text::ChatInput{.messages = std::move(messages)};
+    return text::ChatInput{.messages = std::move(messages), .add_generation_prompt = true};
   }
 
   int answer_once(runtime::LoadedModel& model, Prompt prompt, const engine::Sampling& sampling) const {

@@ -7,7 +7,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "models.h"
-#include "runtime/model_text.h"
+#include "runtime/text_files.h"
 #include "words.h"
 
 namespace varve::app {
@@ -78,7 +78,7 @@ class Template : public Command {
       if (name_) throw UsageError("--name chooses among a model's templates, not in a file");
       return text::ChatTemplate::compile(read_text(model_, size_t{1} << 20), model_).render(context);
     }
-    const auto model = runtime::load_model_text(locate_model(open_store(), model_).path);
+    const auto model = runtime::load_text(locate_model(open_store(), model_).path);
     return model->templates().render(chat_input(context, name_.value_or("")));
   }
 

@@ -4,7 +4,7 @@
 #include "commands.h"
 #include "core/json.h"
 #include "models.h"
-#include "runtime/model_text.h"
+#include "runtime/text_files.h"
 #include "terminal.h"
 #include "words.h"
 
@@ -33,7 +33,7 @@ class Tokenize : public Command {
   }
   int run() override {
     if (text_ && file_) throw UsageError("--text and --file exclude each other");
-    const auto model = runtime::load_model_text(locate_model(open_store(), model_).path);
+    const auto model = runtime::load_text(locate_model(open_store(), model_).path);
     const std::string text = text_ ? *text_ : read_input(file_.value_or("-"));
     const auto ids =
         model->tokenizer().encode(text, {.add_special = !no_special_, .parse_special = parse_special_});

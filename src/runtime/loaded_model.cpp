@@ -11,6 +11,7 @@
 #include "family/resolve.h"
 #include "kernels/backend.h"
 #include "runtime/memory.h"
+#include "runtime/text_files.h"
 
 namespace varve::runtime {
 
@@ -95,7 +96,7 @@ const engine::ModelText& LoadedModel::text() const {
 
 void LoadedModel::read_text(const checkpoint::Checkpoint& checkpoint) {
   try {
-    text_ = load_model_text(checkpoint);
+    text_ = load_text(checkpoint);
   } catch (const LoadError& error) {
     no_text_ = error;
     log::debug(fmt::format("no text: {}", error.what()));

@@ -8,11 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/checkpoint.h"
 #include "core/thread_pool.h"
 #include "engine/engine.h"
+#include "engine/model_text.h"
 #include "nn/model.h"
 #include "ops/ops.h"
-#include "runtime/model_text.h"
 
 namespace varve::runtime {
 

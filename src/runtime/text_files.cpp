@@ -1,4 +1,4 @@
-#include "runtime/model_text.h"
+#include "runtime/text_files.h"
 
 #include <fmt/format.h>
 
@@ -98,11 +98,11 @@ text::TextAssets assets_at(const fs::path& path) {
 
 }  // namespace
 
-std::unique_ptr<engine::ModelText> load_model_text(const fs::path& path) {
+std::unique_ptr<engine::ModelText> load_text(const fs::path& path) {
   return std::make_unique<engine::ModelText>(assets_at(path));
 }
 
-std::unique_ptr<engine::ModelText> load_model_text(const checkpoint::Checkpoint& checkpoint) {
+std::unique_ptr<engine::ModelText> load_text(const checkpoint::Checkpoint& checkpoint) {
   return std::make_unique<engine::ModelText>(assets_of(checkpoint));
 }
 
