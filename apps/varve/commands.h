@@ -12,6 +12,7 @@ std::unique_ptr<Command> make_list();
 std::unique_ptr<Command> make_rm();
 std::unique_ptr<Command> make_inspect();
 std::unique_ptr<Command> make_families();
+std::unique_ptr<Command> make_bench();
 std::unique_ptr<Command> make_logits();
 std::unique_ptr<Command> make_tokenize();
 std::unique_ptr<Command> make_detokenize();

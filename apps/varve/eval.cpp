@@ -54,7 +54,7 @@ class Eval : public Command {
                                    reference->spec().vocab));
 
     const std::vector<int32_t> ids = ids_of_text(*subject);
-    ProgressBar bar(errors_are_terminal());
+    ProgressBar bar(errors_are_terminal(), false);
     const engine::EvaluateOptions options{.window = window(), .progress = [&](int64_t done, int64_t total) {
                                             bar.update("tokens", static_cast<uint64_t>(done),
                                                        static_cast<uint64_t>(total));

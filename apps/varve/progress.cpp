@@ -15,22 +15,26 @@ constexpr auto kRedraw = std::chrono::milliseconds(100);
 constexpr auto kPlainLine = std::chrono::seconds(10);
 constexpr auto kRateWindow = std::chrono::seconds(4);
 
+std::string amount(const BarState& state, uint64_t number) {
+  return state.bytes ? size_text(number) : fmt::format("{}", number);
+}
+
 }  // namespace
 
 std::string render_bar(const BarState& state, int width) {
   std::string facts;
   if (state.total > 0) {
     const double share = static_cast<double>(state.done) / static_cast<double>(state.total);
-    facts = fmt::format("{:3.0f}%  {} / {}", 100 * std::min(share, 1.0), size_text(state.done),
-                        size_text(state.total));
+    facts = fmt::format("{:3.0f}%  {} / {}", 100 * std::min(share, 1.0), amount(state, state.done),
+                        amount(state, state.total));
   } else {
-    facts = size_text(state.done);
+    facts = amount(state, state.done);
   }
-  if (state.bytes_per_second > 0) {
-    facts += fmt::format("  {}/s", size_text(static_cast<uint64_t>(state.bytes_per_second)));
+  if (state.per_second > 0) {
+    facts += fmt::format("  {}/s", amount(state, static_cast<uint64_t>(state.per_second)));
     if (state.done < state.total)
-      facts += fmt::format(
-          "  {} left", duration_text(static_cast<double>(state.total - state.done) / state.bytes_per_second));
+      facts += fmt::format("  {} left",
+                           duration_text(static_cast<double>(state.total - state.done) / state.per_second));
   }
   std::string line = state.label + "  ";
   const int room = width - static_cast<int>(line.size() + facts.size()) - 5;
@@ -47,7 +51,7 @@ std::string render_bar(const BarState& state, int width) {
 void ProgressBar::update(const std::string& label, uint64_t done, uint64_t total, Clock::time_point now) {
   if (label != state_.label) {
     finish();
-    state_ = {.label = label, .done = 0, .total = 0, .bytes_per_second = 0};
+    state_ = {.label = label, .done = 0, .total = 0, .per_second = 0, .bytes = bytes_};
     recent_.clear();
     drawn_ = {};
     drawn_done_ = 0;
@@ -57,8 +61,7 @@ void ProgressBar::update(const std::string& label, uint64_t done, uint64_t total
   recent_.emplace_back(now, state_.done);
   while (recent_.size() > 2 && now - recent_.front().first > kRateWindow) recent_.pop_front();
   const double seconds = std::chrono::duration<double>(now - recent_.front().first).count();
-  if (seconds > 0.3)
-    state_.bytes_per_second = static_cast<double>(state_.done - recent_.front().second) / seconds;
+  if (seconds > 0.3) state_.per_second = static_cast<double>(state_.done - recent_.front().second) / seconds;
   const bool complete = state_.total > 0 && state_.done == state_.total;
   if (complete && drawn_done_ == state_.total) return;
   if (complete || now - drawn_ >= (live_ ? Clock::duration(kRedraw) : Clock::duration(kPlainLine))) draw(now);

@@ -14,7 +14,8 @@ struct BarState {
   std::string label;
   uint64_t done = 0;
   uint64_t total = 0;
-  double bytes_per_second = 0;
+  double per_second = 0;
+  bool bytes = true;  // else plain counts
 };
 std::string render_bar(const BarState& state, int width);
 
@@ -22,7 +23,8 @@ class ProgressBar {
  public:
   using Clock = std::chrono::steady_clock;
   /// `live`: redraw one line (a terminal).
-  explicit ProgressBar(bool live) : live_(live) {}
+  /// `bytes`: done and total are bytes, else counts.
+  explicit ProgressBar(bool live, bool bytes = true) : live_(live), bytes_(bytes) {}
   ~ProgressBar() { finish(); }
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
@@ -38,7 +40,7 @@ class ProgressBar {
  private:
   void draw(Clock::time_point now);
 
-  bool live_;
+  bool live_, bytes_;
   BarState state_;
   Clock::time_point drawn_{};
   uint64_t drawn_done_ = 0;

@@ -77,6 +77,7 @@ std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path
   loaded->backend_ = open_backend(options.precision, loaded->pool_);
   const std::string forced = kernels::forced_backend();
   loaded->backend_name_ = forced.empty() ? kernels::backend_names().front() : forced;
+  loaded->traffic_ = traffic_of(resolved.spec, *resolved.weights);
   loaded->model_ = nn::Model::load(resolved.spec, *resolved.weights,
                                    {.precision = options.precision, .progress = options.progress});
   checkpoint.check_unchanged();
@@ -84,7 +85,7 @@ std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path
   loaded->read_generation_config(checkpoint);
   loaded->make_engine(memory);
   log::info(fmt::format("backend {}, {} threads, {} precision, context {}", loaded->backend_name_,
-                        loaded->threads(), options.precision == ops::Precision::fast ? "fast" : "exact",
+                        loaded->pool_.threads(), options.precision == ops::Precision::fast ? "fast" : "exact",
                         loaded->engine_->context()));
   return loaded;
 }

@@ -14,6 +14,7 @@
 #include "engine/model_text.h"
 #include "nn/model.h"
 #include "ops/ops.h"
+#include "runtime/traffic.h"
 
 namespace varve::runtime {
 
@@ -40,9 +41,10 @@ class LoadedModel {
 
   engine::Engine& engine() { return *engine_; }
   nn::Model& model() { return *model_; }
+  ThreadPool& pool() { return pool_; }
+  const Traffic& traffic() const { return traffic_; }
   ops::Backend& backend() { return *backend_; }
   const std::string& backend_name() const { return backend_name_; }
-  int threads() const { return pool_.threads(); }
   const nn::ModelSpec& spec() const { return model_->spec(); }
   const SamplingDefaults& sampling_defaults() const { return sampling_defaults_; }
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
@@ -58,6 +60,7 @@ class LoadedModel {
   void make_engine(const engine::MemoryOptions& memory);
 
   ThreadPool pool_;
+  Traffic traffic_;
   std::unique_ptr<ops::Backend> backend_;
   std::string backend_name_;
   std::unique_ptr<nn::Model> model_;

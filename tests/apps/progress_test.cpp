@@ -11,7 +11,7 @@ using testing::HasSubstr;
 
 TEST(Bar, ShowsBytesRateAndTimeLeft) {
   const std::string line = render_bar(
-      {.label = "downloading", .done = 50'000'000, .total = 100'000'000, .bytes_per_second = 10e6}, 100);
+      {.label = "downloading", .done = 50'000'000, .total = 100'000'000, .per_second = 10e6}, 100);
   EXPECT_THAT(line, HasSubstr(" 50%  50.0 MB / 100.0 MB  10.0 MB/s  0:05 left"));
   EXPECT_THAT(line, HasSubstr("####"));
   EXPECT_LT(line.size(), 100u);
@@ -20,9 +20,9 @@ TEST(Bar, ShowsBytesRateAndTimeLeft) {
 TEST(Bar, FitsAnyWidthAndAnUnknownTotal) {
   for (int width = 1; width < 120; ++width)
     EXPECT_LE(
-        render_bar({.label = "downloading", .done = 5, .total = 9, .bytes_per_second = 1}, width).size(),
+        render_bar({.label = "downloading", .done = 5, .total = 9, .per_second = 1}, width).size(),
         static_cast<size_t>(width));
-  EXPECT_EQ(render_bar({.label = "x", .done = 1500, .total = 0, .bytes_per_second = 0}, 80), "x  1.5 kB");
+  EXPECT_EQ(render_bar({.label = "x", .done = 1500, .total = 0, .per_second = 0}, 80), "x  1.5 kB");
 }
 
 TEST(Bar, NeverGoesBack) {
@@ -43,7 +43,7 @@ TEST(Bar, RateIsThatOfTheLastSeconds) {
   for (int second = 0; second <= 20; ++second)
     bar.update("pull", second < 10 ? 0 : static_cast<uint64_t>(second - 10) * 1'000'000, 100'000'000,
                now += std::chrono::seconds(1));
-  EXPECT_NEAR(bar.state().bytes_per_second, 1e6, 1);
+  EXPECT_NEAR(bar.state().per_second, 1e6, 1);
 }
 
 TEST(Terminal, Texts) {
