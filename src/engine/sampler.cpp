@@ -75,9 +75,8 @@ std::span<const float> Sampler::adjusted(const Args& args) {
 
 int32_t Sampler::draw(std::span<const float> logits, const Args& args) {
   const Sampling& sampling = args.sampling;
-  collect(logits);
+  collect(logits, sampling.top_k > 0 ? static_cast<size_t>(sampling.top_k) : logits.size());
   if (candidates_.empty()) return -1;
-  if (sampling.top_k > 0) keep_top_k(sampling.top_k);
   weigh(sampling.temperature);
   if (sampling.typical_p < 1.0) keep_typical(sampling.typical_p);
   if (sampling.top_p < 1.0) keep_top_p(sampling.top_p);
@@ -98,16 +97,24 @@ int32_t Sampler::draw(std::span<const float> logits, const Args& args) {
   return last;
 }
 
-void Sampler::collect(std::span<const float> logits) {
+void Sampler::collect(std::span<const float> logits, size_t most) {
   candidates_.clear();
-  for (size_t i = 0; i < logits.size(); ++i)
-    if (logits[i] > -kInfinity) candidates_.push_back({static_cast<int32_t>(i), finite(logits[i])});
-}
-
-void Sampler::keep_top_k(int64_t k) {
-  if (k >= static_cast<int64_t>(candidates_.size())) return;
-  std::nth_element(candidates_.begin(), candidates_.begin() + k - 1, candidates_.end(), more_probable);
-  candidates_.resize(static_cast<size_t>(k));
+  const auto cut = [&] {
+    if (candidates_.size() <= most) return -kInfinity;
+    const auto last = candidates_.begin() + static_cast<ptrdiff_t>(most) - 1;
+    std::nth_element(candidates_.begin(), last, candidates_.end(), more_probable);
+    const float threshold = last->logit;
+    candidates_.resize(most);
+    return threshold;
+  };
+  // A later token that only equals the last one kept has the higher id: it loses.
+  float threshold = -kInfinity;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (!(logits[i] > threshold)) continue;
+    candidates_.push_back({static_cast<int32_t>(i), finite(logits[i])});
+    if (candidates_.size() == 2 * most + 256) threshold = cut();
+  }
+  cut();
 }
 
 void Sampler::weigh(double temperature) {
@@ -137,14 +144,13 @@ void Sampler::keep_typical(double mass) {
     const double p = static_cast<double>(candidate.weight) / sum;
     candidate.surprise = static_cast<float>(std::abs(-std::log(p) - entropy));
   }
-  keep_mass(mass, [](const Candidate& a, const Candidate& b) {
+  keep_mass(mass * sum, [](const Candidate& a, const Candidate& b) {
     return a.surprise != b.surprise ? a.surprise < b.surprise : more_probable(a, b);
   });
 }
 
 template <class Before>
-void Sampler::keep_mass(double mass, const Before& before) {
-  const double wanted = mass * total();
+void Sampler::keep_mass(double wanted, const Before& before) {
   const size_t count = candidates_.size();
   double held = 0;
   size_t kept = 0, sorted = 0;
@@ -159,6 +165,15 @@ void Sampler::keep_mass(double mass, const Before& before) {
   candidates_.resize(std::max<size_t>(kept, 1));
 }
 
+void Sampler::keep_top_p(double mass) {
+  // Tokens below (1 - mass) / n cannot together hold more than what is cut off: they need no sorting. Half
+  // of that leaves room for rounding.
+  const double least = 0.5 * (1.0 - mass) * total() / static_cast<double>(candidates_.size());
+  const double wanted = mass * total();
+  std::erase_if(candidates_, [&](const Candidate& c) { return static_cast<double>(c.weight) < least; });
+  keep_mass(wanted, more_probable);
+}
+
 void Sampler::keep_min_p(double share) {
   float best = 0.0f;
   for (const Candidate& candidate : candidates_) best = std::max(best, candidate.weight);
@@ -167,7 +182,7 @@ void Sampler::keep_min_p(double share) {
 }
 
 void Sampler::log_probabilities(const Args& args, SampledToken& token) {
-  collect(args.logits);
+  collect(args.logits, args.logits.size());
   weigh(1.0);
   float best = -kInfinity;
   for (const Candidate& candidate : candidates_) best = std::max(best, candidate.logit);

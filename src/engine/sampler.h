@@ -84,13 +84,14 @@ class Sampler {
 
   std::span<const float> adjusted(const Args& args);
   int32_t draw(std::span<const float> logits, const Args& args);
-  void collect(std::span<const float> logits);
-  void keep_top_k(int64_t k);
+  /// The `most` largest logits.
+  void collect(std::span<const float> logits, size_t most);
   void weigh(double temperature);
   void keep_typical(double mass);
-  void keep_top_p(double mass) { keep_mass(mass, more_probable); }
+  void keep_top_p(double mass);
+  /// The first in the order of `before` whose weights add up to `wanted`.
   template <class Before>
-  void keep_mass(double mass, const Before& before);
+  void keep_mass(double wanted, const Before& before);
   void keep_min_p(double share);
   double total() const;
   void log_probabilities(const Args& args, SampledToken& token);

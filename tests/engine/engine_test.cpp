@@ -196,6 +196,24 @@ TEST(Engine, StopStringsAcrossTokens) {
   expect_empty(*engine);
 }
 
+/// What the detokenizer only gives up at the end counts as well.
+TEST(Engine, TheLastTextMayCompleteAStopString) {
+  FakeModel model;
+  const test::FakeCodec codec(letters(), "END.");
+  auto engine = make_engine(model, {}, &codec);
+  Request request = greedy(random_prompt(5, 10), 6);
+  Answer whole, stopped;
+  ASSERT_TRUE(engine->submit(request, collect(whole)).ok());
+  request.limits.stop = {"END"};
+  ASSERT_TRUE(engine->submit(request, collect(stopped)).ok());
+  engine->run();
+  EXPECT_EQ(whole.text.substr(6), "END.");
+  EXPECT_EQ(whole.finish().reason, FinishReason::length);
+  EXPECT_EQ(stopped.text, whole.text.substr(0, 6));
+  EXPECT_EQ(stopped.finish().reason, FinishReason::stop);
+  EXPECT_EQ(stopped.finish().stop, "END");
+}
+
 TEST(Engine, WithoutStreamingTheSameComesInOneEvent) {
   FakeModel model;
   const test::FakeCodec codec(letters());

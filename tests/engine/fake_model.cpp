@@ -43,12 +43,14 @@ class NoBackend final : public ops::Backend {
 
 class FakeDecoder final : public engine::TextDecoder {
  public:
-  explicit FakeDecoder(const std::vector<std::string>& pieces) : pieces_(pieces) {}
+  FakeDecoder(const std::vector<std::string>& pieces, std::string tail)
+      : pieces_(pieces), tail_(std::move(tail)) {}
   std::string push(int32_t id) override { return pieces_.at(static_cast<size_t>(id)); }
-  std::string finish() override { return {}; }
+  std::string finish() override { return tail_; }
 
  private:
   const std::vector<std::string>& pieces_;
+  std::string tail_;
 };
 
 }  // namespace
@@ -143,7 +145,7 @@ Result<std::vector<int32_t>> FakeCodec::encode(const engine::Prompt& prompt) con
 
 std::unique_ptr<engine::TextDecoder> FakeCodec::decoder(const engine::Prompt&,
                                                         std::span<const int32_t>) const {
-  return std::make_unique<FakeDecoder>(pieces_);
+  return std::make_unique<FakeDecoder>(pieces_, tail_);
 }
 
 engine::Sink collect(Answer& answer) {

@@ -49,16 +49,18 @@ class FakeModel final : public nn::Model {
 /// A backend for models that use none: any op is a failure.
 ops::Backend& no_backend();
 
-/// Token i is text(i), for any bytes.
+/// Token i is pieces[i], for any bytes; an answer's end adds `tail`, as an unfinished character would.
 class FakeCodec final : public engine::TextCodec {
  public:
-  explicit FakeCodec(std::vector<std::string> pieces) : pieces_(std::move(pieces)) {}
+  explicit FakeCodec(std::vector<std::string> pieces, std::string tail = {})
+      : pieces_(std::move(pieces)), tail_(std::move(tail)) {}
   Result<std::vector<int32_t>> encode(const engine::Prompt& prompt) const override;
   std::unique_ptr<engine::TextDecoder> decoder(const engine::Prompt& prompt,
                                                std::span<const int32_t> ids) const override;
 
  private:
   std::vector<std::string> pieces_;
+  std::string tail_;
 };
 
 /// All that one request was answered.

@@ -115,6 +115,8 @@ TEST(KeptStates, ACancelledTurnIsKeptAsFarAsItCame) {
   for (int i = 0; i < 8; ++i) engine->run_step();
   ASSERT_TRUE(engine->cancel(id.value()));
   ASSERT_EQ(cut.ids.size(), 8u);
+  EXPECT_EQ(engine->stats().pages_held, 2);
+  EXPECT_EQ(engine->stats().pages_promised, 0);  // what it might have needed is free again
   const Answer next = ask(*engine, joined(joined(prompt, cut.ids), {5, 6, 7}), 5, cut.finish().kept);
   EXPECT_EQ(next.finish().usage.cached_tokens, 27);
   EXPECT_EQ(next.ids, expected(model, joined(joined(prompt, cut.ids), {5, 6, 7}), {.temperature = 0.0}, 5));
