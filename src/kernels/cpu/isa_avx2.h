@@ -24,6 +24,33 @@ VARVE_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
 
 VARVE_INLINE F f16_to_float(H halves) { return _mm256_cvtph_ps(cast<__m128i>(halves)); }
 
+VARVE_INLINE U widen(H halves) { return cast<U>(_mm256_cvtepu16_epi32(cast<__m128i>(halves))); }
+VARVE_INLINE U widen(B bytes) {
+  return cast<U>(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(cast<int64_t>(bytes))));
+}
+VARVE_INLINE H low_halves(U words) {
+  const auto v = cast<__m256i>(words);
+  return cast<H>(_mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+}
+/// For words from -128 to 127.
+VARVE_INLINE B low_bytes(S words) {
+  const auto v = cast<__m256i>(words);
+  const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  return cast<B>(_mm_cvtsi128_si64(_mm_packs_epi16(halves, halves)));
+}
+VARVE_INLINE float largest(F v) {
+  __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+  return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+VARVE_INLINE int32_t total(S v) {
+  const auto words = cast<__m256i>(v);
+  __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1)));
+}
+VARVE_INLINE F bf16_to_float(H halves) { return as_float(widen(halves) << 16); }
+
 template <int kBits>
 VARVE_INLINE U dot(U acc, U weights, U x) {
   const auto w = cast<__m256i>(weights);

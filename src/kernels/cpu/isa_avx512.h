@@ -27,6 +27,14 @@ VARVE_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
 
 VARVE_INLINE F f16_to_float(H halves) { return _mm512_cvtph_ps(cast<__m256i>(halves)); }
 
+VARVE_INLINE U widen(H halves) { return cast<U>(_mm512_cvtepu16_epi32(cast<__m256i>(halves))); }
+VARVE_INLINE U widen(B bytes) { return cast<U>(_mm512_cvtepu8_epi32(cast<__m128i>(bytes))); }
+VARVE_INLINE H low_halves(U words) { return cast<H>(_mm512_cvtepi32_epi16(cast<__m512i>(words))); }
+VARVE_INLINE B low_bytes(S words) { return cast<B>(_mm512_cvtepi32_epi8(cast<__m512i>(words))); }
+VARVE_INLINE float largest(F v) { return _mm512_reduce_max_ps(v); }
+VARVE_INLINE int32_t total(S v) { return _mm512_reduce_add_epi32(cast<__m512i>(v)); }
+VARVE_INLINE F bf16_to_float(H halves) { return as_float(widen(halves) << 16); }
+
 /// acc + the sum of four products of unsigned weights and signed activations, exactly.
 template <int kBits>
 VARVE_INLINE U dot(U acc, U weights, U x) {

@@ -24,6 +24,20 @@ VARVE_INLINE F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
 
 VARVE_INLINE F f16_to_float(H halves) { return vcvt_f32_f16(cast<float16x4_t>(halves)); }
 
+VARVE_INLINE U widen(H halves) { return cast<U>(vmovl_u16(cast<uint16x4_t>(halves))); }
+VARVE_INLINE U widen(B bytes) {
+  const uint8x8_t v = vreinterpret_u8_u32(vdup_n_u32(cast<uint32_t>(bytes)));
+  return cast<U>(vmovl_u16(vget_low_u16(vmovl_u8(v))));
+}
+VARVE_INLINE H low_halves(U words) { return cast<H>(vmovn_u32(cast<uint32x4_t>(words))); }
+VARVE_INLINE B low_bytes(S words) {
+  const int16x4_t halves = vmovn_s32(cast<int32x4_t>(words));
+  return cast<B>(vget_lane_u32(vreinterpret_u32_s8(vmovn_s16(vcombine_s16(halves, halves))), 0));
+}
+VARVE_INLINE float largest(F v) { return vmaxvq_f32(v); }
+VARVE_INLINE int32_t total(S v) { return vaddvq_s32(cast<int32x4_t>(v)); }
+VARVE_INLINE F bf16_to_float(H halves) { return as_float(widen(halves) << 16); }
+
 template <int kBits>
 VARVE_INLINE U dot(U acc, U weights, U x) {
   const auto w = cast<int8x16_t>(weights);

@@ -11,8 +11,6 @@
 namespace varve::kernels {
 namespace {
 
-using B8 = int8_t __attribute__((vector_size(kLanes)));
-
 /// 1.5 * 2^23: adding it to a float of small magnitude leaves the nearest integer (ties to even) in the low
 /// bits.
 constexpr float kRoundingMagic = 12582912.0f;
@@ -20,16 +18,10 @@ constexpr float kRoundingMagic = 12582912.0f;
 VARVE_INLINE F max(F a, F b) { return a > b ? a : b; }
 VARVE_INLINE F magnitude(F x) { return as_float(as_bits(x) & 0x7fffffffu); }
 
-template <class V>
-VARVE_INLINE auto element(const V& v, int i) {
-  return v[i];
-}
-
 VARVE_INLINE void prepare_int8(const float* x, int count, std::byte* codes, ActScale& scale) {
   F most_of_lane = magnitude(load<F>(x));
   for (int k = kLanes; k < count; k += kLanes) most_of_lane = max(most_of_lane, magnitude(load<F>(x + k)));
-  float most = most_of_lane[0];
-  for (int i = 1; i < kLanes; ++i) most = std::max(most, static_cast<float>(most_of_lane[i]));
+  const float most = largest(most_of_lane);
 
   const float inverse = most > kTinyActivation ? 127.0f / most : 0.0f;
   S sum_of_lane{};
@@ -37,10 +29,9 @@ VARVE_INLINE void prepare_int8(const float* x, int count, std::byte* codes, ActS
     const F rounded = load<F>(x + k) * set1(inverse) + set1(kRoundingMagic);
     const S code = cast<S>(as_bits(rounded) - cast<uint32_t>(kRoundingMagic));
     sum_of_lane += code;
-    store(codes + k, __builtin_convertvector(code, B8));
+    store(codes + k, low_bytes(code));
   }
-  scale.code_sum = 0;
-  for (int i = 0; i < kLanes; ++i) scale.code_sum += sum_of_lane[i];
+  scale.code_sum = total(sum_of_lane);
   scale.scale = inverse > 0 ? most / 127.0f : 0.0f;
   scale.sum = scale.scale * static_cast<float>(scale.code_sum);
 }
@@ -52,7 +43,7 @@ VARVE_INLINE void prepare_bf16(const float* x, int count, std::byte* out) {
     const U nan = (bits >> 16) | 0x40u;
     const S is_nan = (bits & 0x7fffffffu) > set1(0x7f800000u);
     const auto mask = cast<U>(is_nan);
-    store(out + 2 * k, __builtin_convertvector((nan & mask) | (rounded & ~mask), H));
+    store(out + 2 * k, low_halves((nan & mask) | (rounded & ~mask)));
   }
 }
 

@@ -137,19 +137,22 @@ VARVE_INLINE void panel_rows(const Staged<Policy, Vectors>& w, int steps, const 
     for (int t = 0; t < Rows; ++t) acc[v][t] = Policy::begin(sx[first + t]);
   }
   x += first * act_bytes;
+  // Four steps at a time by hand: the compiler's own unrolling of this loop copies every accumulator.
+  for (int n = 0; n < steps; n += 4) {
 #pragma GCC unroll 4
-  for (int n = 0; n < steps; ++n) {
+    for (int i = 0; i < 4; ++i) {
 #pragma GCC unroll 8
-    for (int t = 0; t < Rows; ++t) {
-      const U four = broadcast(x + t * act_bytes + 4 * n);
+      for (int t = 0; t < Rows; ++t) {
+        const U four = broadcast(x + t * act_bytes + 4 * (n + i));
 #pragma GCC unroll 4
-      for (int v = 0; v < Vectors; ++v) acc[v][t] = Policy::step(acc[v][t], w.weights[n][v], four);
+        for (int v = 0; v < Vectors; ++v) acc[v][t] = Policy::step(acc[v][t], w.weights[n + i][v], four);
+      }
     }
   }
-#pragma GCC unroll 4
-  for (int v = 0; v < Vectors; ++v) {
 #pragma GCC unroll 8
-    for (int t = 0; t < Rows; ++t) {
+  for (int t = 0; t < Rows; ++t) {
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) {
       float* sum = sums[v] + (first + t) * 16;
       store(sum, Policy::add(load<F>(sum), acc[v][t], w.scales[v], sx[first + t]));
     }
@@ -163,7 +166,9 @@ void panel(const MatmulTask& task, int64_t block) {
   const ops::TileLayout& layout = *task.layout;
   const int64_t act_bytes = layout.chunk * int64_t{Policy::kActBytes};
   const int rows = task.x.rows;
-  alignas(64) float sums[Blocks][kTileRows * ops::kBlockRows];
+  // Padded, so that the blocks' sums do not lie a power of two apart: the processor would take a load of one
+  // for a load of what it has just stored into the other.
+  alignas(64) float sums[Blocks][(kTileRows + 6) * ops::kBlockRows];
   float* sums_of[kVectors];
   for (int b = 0; b < Blocks; ++b) {
     std::fill_n(sums[b], rows * ops::kBlockRows, 0.0f);

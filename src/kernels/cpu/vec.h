@@ -1,6 +1,6 @@
 #pragma once
-// Vectors for the linear kernels, in the compiler's own vector arithmetic. Included by one file per
-// instruction set, after its `#pragma GCC target` and its definition of kLanes; everything is local to that
+// Vectors for the linear kernels, in the compiler's own vector arithmetic (conversions between widths are in
+// isa_*.h: the compiler does those one lane at a time). Included by one file per instruction set, after its `#pragma GCC target` and its definition of kLanes; everything is local to that
 // file, so that no function compiled for one machine is ever linked into another's path.
 #include <cstddef>
 #include <cstdint>
@@ -45,9 +45,6 @@ VARVE_INLINE F as_float(U bits) { return cast<F>(bits); }
 VARVE_INLINE U as_bits(F value) { return cast<U>(value); }
 VARVE_INLINE F to_float(U integer) { return __builtin_convertvector(cast<S>(integer), F); }
 VARVE_INLINE U select(S mask, uint32_t yes, U no) { return (cast<U>(mask) & yes) | (~cast<U>(mask) & no); }
-
-VARVE_INLINE U widen(B bytes) { return __builtin_convertvector(bytes, U); }
-VARVE_INLINE F bf16_to_float(H halves) { return as_float(__builtin_convertvector(halves, U) << 16); }
 
 /// OCP E4M3 codes (one in each lane) as float: the exponent is moved by a multiplication, which makes
 /// subnormals right as well.
