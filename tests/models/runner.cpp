@@ -26,9 +26,10 @@ Loaded load(const std::filesystem::path& path, const LoadOptions& options) {
 }
 
 std::string unmatched_model_type(const std::filesystem::path& path) {
-  const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(path);
-  const bool gguf = checkpoint.layout == checkpoint::Checkpoint::Layout::gguf;
-  const std::string type = checkpoint.config.find(gguf ? "general.architecture" : "model_type")->text();
+  const bool gguf = path.extension() == ".gguf";
+  const Value config =
+      gguf ? checkpoint::Checkpoint::open(path).config : json::read_file(path / "config.json");
+  const std::string type = config.find(gguf ? "general.architecture" : "model_type")->text();
   const family::FamilyLibrary library = family::FamilyLibrary::builtin();
   for (const std::string& name : library.names()) {
     const family::Match& match = library.find(name)->match;
