@@ -120,7 +120,7 @@ class Bench : public Command {
             .summary = "Measure prompt and decode speed, beside what the machine can do",
             .examples =
                 "  varve bench smollm2\n"
-                "  varve bench --synthetic llama-1b-4bit --depth 4096\n"
+                "  varve bench --synthetic smollm-135m-4bit --depth 4096\n"
                 "  varve bench smollm2 --batch 8 --threads 2 --precision exact --json"};
   }
   void declare(Options& options) override {
