@@ -16,7 +16,7 @@ class Walker {
  public:
   Walker(const Family& family, const ConfigView& view)
       : view_(view), spectators_(view.spectators(family)), readable_(readable_paths(family, view)) {
-    for (const auto& [path, values] : spectators_.expected) readable_.push_back(with_arch(path, view));
+    for (const auto& [path, expected] : spectators_.expected) readable_.push_back(with_arch(path, view));
     std::sort(readable_.begin(), readable_.end());
   }
 
@@ -65,23 +65,24 @@ std::string short_text(const Value& value) {
 
 void check_expected(const Family& family, const ConfigView& view) {
   Answers answers(family, view);
-  for (const auto& [written, values] : view.spectators(family).expected) {
+  for (const auto& [written, expected] : view.spectators(family).expected) {
     const std::string path = with_arch(written, view);
     const Value* found = view.find(path);
     if (!found || found->is_null()) continue;
     std::vector<std::string> wanted;
     bool fits = false;
-    for (const Setting& setting : values) {
+    for (const Setting& setting : expected.values) {
       const Value value = answers.evaluate(setting).value;
       fits = fits || value.is_null() || same(value, *found);
       wanted.push_back(short_text(value));
     }
     if (fits) continue;
-    throw LoadError({.what = fmt::format("family \"{}\" cannot do what \"{}\" asks for", family.name, path),
-                     .where = view.where,
-                     .expected = fmt::format("{}", fmt::join(wanted, " or ")),
-                     .found = short_text(*found),
-                     .advice = {}});
+    throw LoadError(
+        {.what = fmt::format("family \"{}\" cannot do what \"{}\" asks for", family.name, path),
+         .where = view.where,
+         .expected = wanted.empty() ? "nothing said" : fmt::format("{}", fmt::join(wanted, " or ")),
+         .found = short_text(*found),
+         .advice = {}});
   }
 }
 

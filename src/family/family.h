@@ -150,10 +150,22 @@ struct TensorRules {
   std::vector<Transform> transforms;
 };
 
+struct Ignored {
+  std::string why;  // the word the file lists it under
+  Place place;
+};
+
+/// A key that is harmless while it says one of `values`; without any: while it is absent.
+struct Expected {
+  std::vector<Setting> values;
+  Value written;
+  Place place;
+};
+
 /// Config keys that are no canonical key.
 struct Spectators {
-  Ordered<Place> ignored;                  // patterns: harmless whatever they say
-  Ordered<std::vector<Setting>> expected;  // harmless while they say one of these
+  Ordered<Ignored> ignored;  // patterns: harmless whatever they say
+  Ordered<Expected> expected;
 };
 
 struct Match {

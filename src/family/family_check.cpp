@@ -171,8 +171,8 @@ class Checker {
   }
 
   void spectators(const Spectators& some) {
-    for (const auto& [path, values] : some.expected)
-      for (const Setting& value : values) uses(value);
+    for (const auto& [path, expected] : some.expected)
+      for (const Setting& value : expected.values) uses(value);
   }
 
   /// A canonical key of the file itself that nothing uses is a misspelt one.

@@ -269,22 +269,21 @@ class Reader {
         tensors.transforms.push_back(transform(pattern, change));
     } else if (key == "ignore") {
       for (const auto& [why, keys] : table(key, value))
-        for (const std::string& pattern : texts(why, keys)) spectators.ignored[pattern] = at(keys);
+        for (const std::string& pattern : texts(why, keys)) spectators.ignored[pattern] = {why, at(keys)};
     } else if (key == "expect") {
-      for (const auto& [path, values] : table(key, value)) read_expected(values, spectators.expected[path]);
+      for (const auto& [path, values] : table(key, value)) spectators.expected[path] = expected(values);
     } else {
       return false;
     }
     return true;
   }
 
-  void read_expected(const Value& values, std::vector<Setting>& into) const {
-    into.clear();
-    if (!values.is_array()) {
-      into.push_back(setting(values));
-      return;
-    }
-    for (const Value& value : values.array()) into.push_back(setting(value));
+  Expected expected(const Value& written) const {
+    Expected out{.values = {}, .written = written, .place = at(written)};
+    if (!written.is_array()) out.values.push_back(setting(written));
+    if (written.is_array())
+      for (const Value& value : written.array()) out.values.push_back(setting(value));
+    return out;
   }
 
   /// [layer] or a block's table, of the file or of a kind.

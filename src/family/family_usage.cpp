@@ -41,8 +41,8 @@ class Usage {
       }
     }
     for (const Spectators* some : {&family_.hub_spectators, &family_.gguf_spectators})
-      for (const auto& [path, values] : some->expected)
-        for (const Setting& value : values) use(value);
+      for (const auto& [path, expected] : some->expected)
+        for (const Setting& value : expected.values) use(value);
     return {used_.begin(), used_.end()};
   }
 

@@ -40,9 +40,26 @@ std::string toml_value(const Value& value) {
   return json::dump(value);
 }
 
+void collect_blocks(const Overlay& overlay, std::vector<std::string>& into) {
+  for (const auto& [role, setting] : overlay.roles) {
+    if (setting.formula || !setting.constant.is_text()) continue;
+    if (std::find(into.begin(), into.end(), setting.constant.text()) == into.end())
+      into.push_back(setting.constant.text());
+  }
+}
+
+/// Every block that a layer of the family may have.
+std::vector<std::string> blocks_of(const Family& family) {
+  std::vector<std::string> out;
+  collect_blocks(family.base, out);
+  for (const auto& [name, kind] : family.kinds) collect_blocks(kind.overlay, out);
+  return out;
+}
+
 /// Collects the lines of one family.
 class Lines {
  public:
+  explicit Lines(const Family& family) : used_(used_keys(family)), blocks_(blocks_of(family)) {}
   std::vector<FamilyLine> take() { return std::move(lines_); }
 
   void add(const std::string& section, const std::string& key, const Value& value, const Place& place) {
@@ -52,15 +69,21 @@ class Lines {
     for (const auto& [key, setting] : settings)
       lines_.push_back({section, key, toml_value(setting.constant), setting.place.text()});
   }
+  /// What a parent defines and this family does not use is left out.
   void reading(const std::string& prefix, const Reading& reading) {
+    auto is_used = [&](const std::string& key) {
+      return std::binary_search(used_.begin(), used_.end(), key);
+    };
     for (const auto& [key, source] : reading.config)
-      add(prefix + "config", key, source.written, source.place);
+      if (is_used(key)) add(prefix + "config", key, source.written, source.place);
     for (const auto& [key, fallback] : reading.defaults)
-      add(prefix + "defaults", key, fallback.written, fallback.otherwise.place);
+      if (is_used(key)) add(prefix + "defaults", key, fallback.written, fallback.otherwise.place);
   }
   void overlay(const std::string& prefix, const Overlay& overlay) {
     settings(prefix + "layer", overlay.roles);
-    for (const auto& [block, parameters] : overlay.blocks) settings(prefix + block, parameters);
+    for (const auto& [block, parameters] : overlay.blocks)
+      if (std::find(blocks_.begin(), blocks_.end(), block) != blocks_.end())
+        settings(prefix + block, parameters);
   }
   void tensors(const std::string& prefix, const TensorRules& rules) {
     for (const Rename& r : rules.renames) add(prefix + "tensors", r.from, Value(r.to), r.place);
@@ -68,22 +91,26 @@ class Lines {
     for (const Transform& t : rules.transforms) add(prefix + "transforms", t.pattern, t.written, t.place);
   }
   void spectators(const std::string& prefix, const Spectators& some) {
-    for (const auto& [path, values] : some.expected) {
-      Array list;
-      for (const Setting& value : values) list.push_back(value.constant);
-      add(prefix + "expect", path, list.size() == 1 ? list[0] : Value(list), values.front().place);
-    }
-    // The ignored keys of one list share a line.
-    std::vector<std::pair<std::string, Array>> lists;
-    for (const auto& [pattern, place] : some.ignored) {
-      if (lists.empty() || lists.back().first != place.text()) lists.emplace_back(place.text(), Array{});
+    for (const auto& [path, expected] : some.expected)
+      add(prefix + "expect", path, expected.written, expected.place);
+    // The ignored keys of one list share a line; two lists of one name are told apart.
+    std::vector<std::pair<const Ignored*, Array>> lists;
+    for (const auto& [pattern, ignored] : some.ignored) {
+      if (lists.empty() || lists.back().first->place.text() != ignored.place.text())
+        lists.emplace_back(&ignored, Array{});
       lists.back().second.emplace_back(pattern);
     }
-    for (auto& [place, keys] : lists)
-      lines_.push_back({prefix + "ignore", "keys", toml_value(Value(std::move(keys))), place});
+    std::vector<std::string> names;
+    for (auto& [ignored, keys] : lists) {
+      std::string name = ignored->why;
+      while (std::find(names.begin(), names.end(), name) != names.end()) name += "_too";
+      names.push_back(name);
+      add(prefix + "ignore", name, Value(std::move(keys)), ignored->place);
+    }
   }
 
  private:
+  std::vector<std::string> used_, blocks_;
   std::vector<FamilyLine> lines_;
 };
 
@@ -91,14 +118,6 @@ Value texts(const std::vector<std::string>& words) {
   Array out;
   for (const std::string& word : words) out.emplace_back(word);
   return out;
-}
-
-void collect_blocks(const Overlay& overlay, std::vector<std::string>& into) {
-  for (const auto& [role, setting] : overlay.roles) {
-    if (setting.formula || !setting.constant.is_text()) continue;
-    if (std::find(into.begin(), into.end(), setting.constant.text()) == into.end())
-      into.push_back(setting.constant.text());
-  }
 }
 
 }  // namespace
@@ -138,16 +157,14 @@ std::vector<FamilyRow> family_rows(const FamilyLibrary& library) {
                   .model_types = family.match.model_types,
                   .architectures = family.match.architectures,
                   .gguf = family.match.gguf,
-                  .blocks = {}};
-    collect_blocks(family.base, row.blocks);
-    for (const auto& [kind_name, kind] : family.kinds) collect_blocks(kind.overlay, row.blocks);
+                  .blocks = blocks_of(family)};
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
 std::vector<FamilyLine> family_lines(const Family& family) {
-  Lines lines;
+  Lines lines(family);
   lines.add("", "about", Value(family.about), family.place);
   const std::pair<const char*, const std::vector<std::string>*> matches[] = {
       {"model_type", &family.match.model_types},
@@ -166,7 +183,7 @@ std::vector<FamilyLine> family_lines(const Family& family) {
     lines.add("axis." + name, "rules", Value(std::move(rules)), axis.place);
   }
   for (const auto& [name, kind] : family.kinds) {
-    if (!kind.words.empty()) lines.add("kind." + name, "word", texts(kind.words), kind.place);
+    lines.add("kind." + name, "word", texts(kind.words), kind.place);
     lines.overlay(fmt::format("kind.{}.", name), kind.overlay);
     lines.reading(fmt::format("kind.{}.", name), kind.overlay.hub);
   }

@@ -86,8 +86,10 @@ Fit fit_of(const Checkpoint& checkpoint, const Family& family) {
     PresenceBinder binder(map);
     nn::bind_model(spec, binder);
     out.missing = condensed(binder.missing);
-    for (const auto& tensor : map.unclaimed()) unclaimed.push_back(tensor.stored);
-  } catch (const LoadError&) {  // not even a spec: then nothing of the checkpoint is understood
+    for (const auto& tensor : map.unclaimed())
+      unclaimed.push_back(tensor.stored.substr(0, tensor.stored.find(' ')));
+  } catch (const LoadError&) {
+    out.resolves = false;
     for (const auto& [name, tensor] : checkpoint.tensors) unclaimed.push_back(name);
   }
   out.unclaimed = condensed(unclaimed);
@@ -108,6 +110,7 @@ std::vector<Fit> fits(const Checkpoint& checkpoint, const FamilyLibrary& library
   for (const std::string& name : library.names()) out.push_back(fit_of(checkpoint, *library.find(name)));
   const std::string type = type_of(checkpoint);
   std::stable_sort(out.begin(), out.end(), [&](const Fit& a, const Fit& b) {
+    if (a.resolves != b.resolves) return a.resolves;
     if (a.distance() != b.distance()) return a.distance() < b.distance();
     return a.family != b.family && nearest(type, {b.family, a.family}) == a.family;
   });

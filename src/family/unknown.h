@@ -15,6 +15,7 @@ struct Fit {
   std::vector<std::string> unread;     // config keys it does not read
   std::vector<std::string> unclaimed;  // stored tensors that no block of it would use, numbers as *
   std::vector<std::string> missing;    // tensors its blocks want and the checkpoint lacks, numbers as *
+  bool resolves = true;                // the config gives a model at all
   size_t distance() const { return unread.size() + unclaimed.size() + missing.size(); }
 };
 

@@ -1,0 +1,235 @@
+// What configs say and how it is read: defaults, both spellings, real files, and what is refused.
+#include "family/config_check.h"
+#include "family/fixture.h"
+#include "family/show.h"
+#include "support/data.h"
+
+namespace varve::family {
+namespace {
+
+namespace fs = std::filesystem;
+using fixture::error_of;
+using fixture::small_config;
+
+nn::ModelSpec spec(const std::string& family, const std::string& more = "{}") {
+  return fixture::spec_of(FamilyLibrary::builtin(), family, small_config(more));
+}
+
+const Value* mixer(const nn::ModelSpec& of, const std::string& name, size_t layer = 0) {
+  return of.layers[layer].mixer.params.find(name);
+}
+Value rope(const nn::ModelSpec& of, const std::string& name, size_t layer = 0) {
+  const Value* found = mixer(of, "rope", layer)->find(name);
+  return found ? *found : Value();
+}
+
+TEST(Config, DefaultsDifferByFamily) {
+  EXPECT_EQ(*spec("llama").layers[0].norm.params.find("eps"), Value(1e-6));
+  EXPECT_EQ(*spec("phi3").layers[0].norm.params.find("eps"), Value(1e-5));
+  EXPECT_EQ(*mixer(spec("qwen3"), "head_dim"), Value(128));
+  EXPECT_EQ(*mixer(spec("qwen3_moe", R"({"num_experts": 4})"), "head_dim"), Value(4));
+  EXPECT_EQ(rope(spec("gemma3_text"), "theta"), Value(10000.0)) << "the first layer is a sliding one";
+  EXPECT_EQ(rope(spec("gemma3_text", R"({"num_hidden_layers": 6})"), "theta", 5), Value(1e6));
+  EXPECT_EQ(rope(spec("llama"), "theta"), Value(10000.0));
+}
+
+TEST(Config, NullAndAbsentAreNotTheSame) {
+  EXPECT_EQ(*mixer(spec("mistral"), "window"), Value(4096));
+  EXPECT_EQ(mixer(spec("mistral", R"({"sliding_window": null})"), "window"), nullptr);
+  EXPECT_EQ(*mixer(spec("mistral", R"({"num_key_value_heads": null})"), "kv_heads"), Value(2));
+}
+
+TEST(Config, AWindowCountsOnlyWhereItIsSwitchedOn) {
+  const char* kOff =
+      R"({"sliding_window": 6, "use_sliding_window": false, "max_window_layers": 1, "num_hidden_layers": 2})";
+  const char* kOn =
+      R"({"sliding_window": 6, "use_sliding_window": true, "max_window_layers": 1, "num_hidden_layers": 2})";
+  for (const char* family : {"qwen2", "qwen3"}) {
+    EXPECT_EQ(mixer(spec(family, kOff), "window", 1), nullptr);
+    EXPECT_EQ(mixer(spec(family, kOn), "window", 0), nullptr);
+    EXPECT_EQ(*mixer(spec(family, kOn), "window", 1), Value(6));
+  }
+}
+
+TEST(Config, BiasesAsTheConfigSays) {
+  EXPECT_EQ(*mixer(spec("llama"), "bias"), Value("optional"));
+  EXPECT_EQ(*mixer(spec("llama", R"({"attention_bias": true})"), "bias"), Value("required"));
+  EXPECT_EQ(*mixer(spec("llama", R"({"attention_bias": false})"), "output_bias"), Value("absent"));
+}
+
+/// The two spellings of one thing, for a family.
+struct Pair {
+  const char* name;
+  const char* family;
+  const char* hub;
+  const char* five;
+};
+class Spellings : public testing::TestWithParam<Pair> {};
+
+TEST_P(Spellings, GiveOneModel) {
+  const Pair& pair = GetParam();
+  EXPECT_EQ(json::dump(Value(spec_table(spec(pair.family, pair.hub))), 1),
+            json::dump(Value(spec_table(spec(pair.family, pair.five))), 1));
+}
+
+const Pair kPairs[] = {
+    {"llama_plain", "llama", R"({"rope_theta": 500000.0, "torch_dtype": "bfloat16", "rope_scaling": null})",
+     R"({"rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"}, "dtype": "bfloat16"})"},
+    {"llama_linear_old_word", "llama", R"({"rope_scaling": {"type": "linear", "factor": 2.0}})",
+     R"({"rope_parameters": {"rope_theta": 10000.0, "rope_type": "linear", "factor": 2.0}})"},
+    {"mistral_window", "mistral", R"({"sliding_window": 6, "rope_theta": 1000000.0})",
+     R"({"sliding_window": 6, "rope_parameters": {"rope_theta": 1000000.0, "rope_type": "default"}, "head_dim": 4})"},
+    {"qwen2_layers", "qwen2",
+     R"({"num_hidden_layers": 3, "use_sliding_window": true, "sliding_window": 6, "max_window_layers": 1})",
+     R"({"num_hidden_layers": 3, "use_sliding_window": true, "sliding_window": 6, "max_window_layers": 1,
+         "layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
+         "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}})"},
+    {"qwen3_yarn", "qwen3",
+     R"({"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}, "rope_theta": 1e6})",
+     R"({"layer_types": ["full_attention"], "rope_parameters": {"rope_type": "yarn", "factor": 4.0,
+         "original_max_position_embeddings": 32, "rope_theta": 1e6}})"},
+    {"qwen3_moe_experts", "qwen3_moe",
+     R"({"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 4})",
+     R"({"num_local_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 4})"},
+    {"phi3_su", "phi3",
+     R"({"rope_scaling": {"type": "su", "short_factor": [1, 2], "long_factor": [3, 4]},
+         "original_max_position_embeddings": 16, "partial_rotary_factor": 1.0})",
+     R"({"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1, 2],
+         "long_factor": [3, 4], "original_max_position_embeddings": 16, "partial_rotary_factor": 1.0},
+         "original_max_position_embeddings": 16})"},
+    {"gemma3_text_two_bases", "gemma3_text",
+     R"({"num_hidden_layers": 4, "sliding_window_pattern": 2, "rope_local_base_freq": 100.0, "rope_theta": 5000.0,
+         "rope_scaling": {"rope_type": "linear", "factor": 8.0}})",
+     R"({"num_hidden_layers": 4,
+         "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+         "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+           "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 5000.0}}})"},
+};
+std::string pair_name(const testing::TestParamInfo<Pair>& one) { return one.param.name; }
+INSTANTIATE_TEST_SUITE_P(All, Spellings, testing::ValuesIn(kPairs), pair_name);
+
+TEST(Config, UnreadKeysAreListedTogether) {
+  const std::string error = error_of([] {
+    spec(
+        "llama",
+        R"({"logit_scale": 0.5, "nothing": null, "rope_scaling": {"type": "linear", "factor": 2.0, "bend": 1},
+                      "attention_dropout": 0.1, "unsloth_fixed": true})");
+  });
+  EXPECT_EQ(
+      error,
+      "config.json: the config has keys that family \"llama\" does not read and that may change the result\n"
+      "  found:    logit_scale = 0.5, rope_scaling.bend = 1\n"
+      "  If they are harmless, name them under [ignore] in a family file that extends \"llama\" and give it "
+      "with "
+      "--family.");
+}
+
+TEST(Config, LayerTypesOfAFamilyWithoutThem) {
+  EXPECT_NE(error_of([] { spec("llama", R"({"layer_types": ["full_attention"]})"); }).find("layer_types ="),
+            std::string::npos);
+  EXPECT_NE(error_of([] {
+              spec("llama", R"({"rope_parameters": {"full_attention": {"rope_theta": 5.0}}})");
+            }).find("rope_parameters.full_attention"),
+            std::string::npos);
+}
+
+TEST(Config, ExpectedKeysAreHarmlessOnlyAsExpected) {
+  EXPECT_EQ(error_of([] { spec("gemma3_text", R"({"use_bidirectional_attention": false})"); }), "");
+  EXPECT_EQ(error_of([] { spec("gemma3_text", R"({"use_bidirectional_attention": true})"); }),
+            "config.json: family \"gemma3_text\" cannot do what \"use_bidirectional_attention\" asks for\n"
+            "  expected: false\n  found:    true");
+}
+
+TEST(Config, ValuesThatCannotBe) {
+  EXPECT_EQ(error_of([] { spec("llama", R"({"num_hidden_layers": null})"); }),
+            "config.json: the config does not say \"layers\", which family \"llama\" needs\n"
+            "  expected: the key \"num_hidden_layers\"");
+  EXPECT_EQ(error_of([] { spec("llama", R"({"hidden_size": "wide"})"); }).substr(0, 100),
+            std::string("config.json: \"hidden\" cannot be what the config says\n"
+                        "  expected: a whole number of at least 1\n  found:  ")
+                .substr(0, 100));
+  EXPECT_NE(error_of([] {
+              spec("llama", R"({"hidden_act": "mish"})");
+            }).find("found:    \"mish\" (text), from config \"hidden_act\""),
+            std::string::npos);
+  EXPECT_NE(
+      error_of([] { spec("llama", R"({"num_key_value_heads": -1})"); }).find("a whole number, not below 0"),
+      std::string::npos);
+  EXPECT_NE(error_of([] { spec("llama", R"({"num_attention_heads": 0})"); }).find("divides by zero"),
+            std::string::npos);
+  EXPECT_NE(error_of([] {
+              spec("llama", R"({"num_attention_heads": 3})");
+            }).find("\"attention.head_dim\" cannot be"),
+            std::string::npos);
+  EXPECT_NE(
+      error_of([] { spec("llama", R"({"num_hidden_layers": 1000000000})"); }).find("at most 10000 layers"),
+      std::string::npos);
+  EXPECT_NE(error_of([] { spec("llama", R"({"tie_word_embeddings": "yes"})"); }).find("true or false"),
+            std::string::npos);
+  EXPECT_NE(error_of([] {
+              spec("llama", R"({"rope_scaling": {"rope_type": "spiral"}})");
+            }).find("one of none, default"),
+            std::string::npos);
+}
+
+TEST(Config, OriginsNameTheirSource) {
+  const FamilyLibrary library = FamilyLibrary::builtin();
+  SpecReport report;
+  resolve_config(*library.find("llama"),
+                 {.config = small_config(R"({"rope_scaling": {"type": "linear", "factor": 2.0}})"),
+                  .gguf = false,
+                  .arch = {},
+                  .where = "c"},
+                 report);
+  auto from = [&](const std::string& name) {
+    for (const Origin& origin : report.origins)
+      if (origin.name == name) return origin.from;
+    return std::string("nowhere");
+  };
+  EXPECT_EQ(from("hidden"), "config \"hidden_size\"");
+  EXPECT_EQ(from("attention.rope.factor"), "config \"rope_scaling.factor\"");
+  EXPECT_EQ(from("attention.head_dim").substr(0, 40), "$hidden / $heads (families/_decoder.toml");
+  EXPECT_EQ(from("attention.rope.theta").substr(0, 30), "family (families/_decoder.toml");
+  EXPECT_EQ(from("attention.window"), "block's default");
+}
+
+TEST(Config, AWrapperMayHoldTheKeys) {
+  checkpoint::Checkpoint made;
+  made.path = "/made";
+  made.config = json::parse(R"({"model_type": "gemma3", "vision_config": {"layers": 3}, "boi_token_index": 7,
+    "text_config": {"model_type": "gemma3_text", "hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 8}})")
+                    .value();
+  const FamilyLibrary library = FamilyLibrary::builtin();
+  const Matched matched = match_checkpoint(made, library);
+  SpecReport report;
+  const nn::ModelSpec of = resolve_config(*matched.family, matched.view, report);
+  EXPECT_EQ(of.hidden, 16);
+  EXPECT_EQ(of.vocab, 262208);
+  EXPECT_EQ(*mixer(of, "heads"), Value(8));
+  EXPECT_EQ(*mixer(of, "scale"), Value(0.0625));
+  EXPECT_EQ(of.embed_scale, 4.0f);
+  EXPECT_TRUE(of.tied);
+}
+
+TEST(Config, RealConfigsOfTheFamilies) {
+  const fs::path configs = test::shared_data("configs");
+  VARVE_NEEDS(configs);
+  const FamilyLibrary library = FamilyLibrary::builtin();
+  int read = 0;
+  for (const std::string& name : library.names()) {
+    if (!fs::exists(configs / name)) continue;
+    for (const auto& file : fs::directory_iterator(configs / name)) {
+      checkpoint::Checkpoint made;
+      made.path = file.path();
+      made.config = json::read_file(file.path());
+      const Matched matched = match_checkpoint(made, library);
+      SpecReport report;
+      EXPECT_EQ(error_of([&] { resolve_config(*matched.family, matched.view, report); }), "") << file.path();
+      ++read;
+    }
+  }
+  EXPECT_GE(read, 7) << "configs of the families in the shared data";
+}
+
+}  // namespace
+}  // namespace varve::family
