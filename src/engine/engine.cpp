@@ -70,6 +70,9 @@ Result<std::unique_ptr<Engine>> Engine::create(nn::Model& model, ops::Backend& b
     return RequestError{fmt::format("step_tokens must be from {} (max_sequences) to {}; it is {}",
                                     options.memory.max_sequences, kMaxStepTokens, options.step_tokens),
                         "step_tokens"};
+  if (!(options.step_seconds >= 0.0 && options.step_seconds <= 3600.0))
+    return RequestError{fmt::format("step_seconds must be from 0 to 3600; it is {}", options.step_seconds),
+                        "step_seconds"};
   for (const int32_t id : options.stop_ids)
     if (id < 0 || id >= model.spec().vocab)
       return RequestError{
@@ -85,8 +88,8 @@ Engine::Engine(const Parts& parts, const Options& options, const MemoryPlan& mem
       context_(memory.context),
       pages_(parts.model.state().page_bytes, memory.pages),
       slots_(parts.model.state().slot_bytes, memory.slots),
-      scheduler_({.max_sequences = options.memory.max_sequences, .step_tokens = options.step_tokens}, pages_,
-                 slots_),
+      scheduler_(options.memory.max_sequences, slots_),
+      pace_(options.step_tokens, options.step_seconds),
       runner_(parts.model, parts.backend) {}
 
 Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
@@ -161,11 +164,13 @@ void Engine::end_cancelled() {
 bool Engine::run_step() {
   check(!in_step_, "run_step was called from inside a step");
   scheduler_.admit(Clock::now());
-  const Plan plan = scheduler_.plan();
+  const Plan plan = scheduler_.plan(pace_.rows());
   check(!plan.step.slices.empty() || scheduler_.idle(), "sequences wait and none can run");
   if (plan.step.slices.empty()) return false;
   in_step_ = true;
+  const auto begin = Clock::now();
   runner_.forward(plan.step);
+  pace_.ran(plan.step.rows(), seconds(begin, Clock::now()));
   for (size_t i = 0; i < plan.sampling.size(); ++i)
     if (!plan.sampling[i]->cancelled) sample(*plan.sampling[i], runner_.logits(i));
   in_step_ = false;

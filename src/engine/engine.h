@@ -17,6 +17,7 @@
 #include "engine/runner.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
+#include "engine/step_pace.h"
 #include "engine/text.h"
 #include "nn/model.h"
 #include "ops/ops.h"
@@ -31,7 +32,8 @@ class Engine {
  public:
   struct Options {
     MemoryOptions memory;
-    int64_t step_tokens = 512;  // rows of one step
+    int64_t step_tokens = 512;   // rows of one step at most
+    double step_seconds = 0.25;  // and about how long it may last (step_pace.h); 0: as long as it takes
     /// Tokens that end every answer (the checkpoint's generation config).
     std::vector<int32_t> stop_ids;
   };
@@ -89,6 +91,7 @@ class Engine {
   state::PagePool pages_;
   state::SlotPool slots_;
   Scheduler scheduler_;
+  StepPace pace_;
   Runner runner_;
   Sampler sampler_;
   RequestId last_id_ = 0;

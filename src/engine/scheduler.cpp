@@ -13,7 +13,7 @@ void Scheduler::admit(Clock::time_point now) {
 }
 
 bool Scheduler::start(Sequence& sequence) {
-  if (static_cast<int64_t>(running_.size()) >= options_.max_sequences) return false;
+  if (static_cast<int64_t>(running_.size()) >= max_sequences_) return false;
   if (sequence.resume != 0) kept_.give(sequence);
   if (slots_.slot_bytes() > 0 && !sequence.slot.data()) {
     while (!slots_.any_free())
@@ -25,10 +25,9 @@ bool Scheduler::start(Sequence& sequence) {
   return true;
 }
 
-std::vector<int64_t> Scheduler::share_rows() const {
+std::vector<int64_t> Scheduler::share_rows(int64_t left) const {
   std::vector<int64_t> rows(running_.size(), 0);
   std::vector<size_t> prompts;  // oldest first
-  int64_t left = options_.step_tokens;
   for (size_t i = 0; i < running_.size(); ++i) {
     if (running_[i]->pending() > 1) {
       prompts.push_back(i);
@@ -37,7 +36,7 @@ std::vector<int64_t> Scheduler::share_rows() const {
       --left;
     }
   }
-  if (prompts.empty()) return rows;
+  if (prompts.empty() || left <= 0) return rows;
   const auto grant = [&](size_t i, int64_t most) {
     const int64_t count = std::min({running_[i]->pending() - rows[i], most, left});
     rows[i] += count;
@@ -53,9 +52,9 @@ std::vector<int64_t> Scheduler::share_rows() const {
   return rows;
 }
 
-Plan Scheduler::plan() {
+Plan Scheduler::plan(int64_t most) {
   Plan plan;
-  const std::vector<int64_t> rows = share_rows();
+  const std::vector<int64_t> rows = share_rows(most);
   for (size_t i = 0; i < running_.size(); ++i) {
     if (rows[i] == 0) continue;
     Sequence& sequence = *running_[i];

@@ -5,10 +5,10 @@
 // need are promised to it, so nothing that has started ever waits for memory. What finished requests left
 // behind (KeptStates) makes way, the oldest first.
 //
-// Steps: at most `step_tokens` rows. Sequences with one row to compute come first, so that running answers
-// keep their pace while long prompts are computed. Of the rows that are left the oldest waiting prompt
-// gets half, so that it always advances, and the shortest prompts the rest, so that they need not wait
-// for long ones.
+// Steps: at most as many rows as plan() is told. Sequences with one row to compute come first, so that
+// running answers keep their pace while long prompts are computed. Of the rows that are left the oldest
+// waiting prompt gets half, so that it always advances, and the shortest prompts the rest, so that they need
+// not wait for long ones.
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -17,7 +17,6 @@
 #include "engine/kept_states.h"
 #include "engine/sequence.h"
 #include "nn/step.h"
-#include "state/page_pool.h"
 #include "state/slot_pool.h"
 
 namespace varve::engine {
@@ -30,18 +29,14 @@ struct Plan {
 
 class Scheduler {
  public:
-  struct Options {
-    int64_t max_sequences = 16;
-    int64_t step_tokens = 512;  // at least max_sequences
-  };
-  Scheduler(const Options& options, state::PagePool& pages, state::SlotPool& slots)
-      : options_(options), pages_(pages), slots_(slots) {}
+  Scheduler(int64_t max_sequences, state::SlotPool& slots) : max_sequences_(max_sequences), slots_(slots) {}
 
   void enqueue(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
   /// Starts as many waiting sequences as fit.
   void admit(Clock::time_point now);
-  /// The next step; no slices when nothing runs. The pages of its rows are counted as filled: it must run.
-  Plan plan();
+  /// The next step, of at most `most` rows, or one per running sequence if those are more; no slices when
+  /// nothing runs. The pages of its rows are counted as filled: it must run.
+  Plan plan(int64_t most);
 
   /// Null when it neither waits nor runs.
   Sequence* find(RequestId id);
@@ -58,10 +53,9 @@ class Scheduler {
 
  private:
   bool start(Sequence& sequence);
-  std::vector<int64_t> share_rows() const;
+  std::vector<int64_t> share_rows(int64_t left) const;
 
-  Options options_;
-  state::PagePool& pages_;
+  int64_t max_sequences_;
   state::SlotPool& slots_;
   KeptStates kept_;
   std::deque<std::unique_ptr<Sequence>> waiting_;

@@ -129,6 +129,8 @@ TEST(Engine, OptionsThatDoNotGoTogetherAreRefused) {
   EXPECT_EQ(field_of({.memory = {.context = -1}}), "context");
   EXPECT_EQ(field_of({.memory = {.max_sequences = 0}}), "max_sequences");
   EXPECT_EQ(field_of({.step_tokens = 15}), "step_tokens");
+  EXPECT_EQ(field_of({.step_seconds = -1}), "step_seconds");
+  EXPECT_EQ(field_of({.step_seconds = std::nan("")}), "step_seconds");
   EXPECT_EQ(field_of({.stop_ids = {97}}), "stop_ids");
   EXPECT_EQ(field_of({.memory = {.cache_bytes = 10}}), "cache_memory");
   // 128 bytes a page: an explicit context must fit, the model's own shrinks.

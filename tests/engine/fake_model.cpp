@@ -185,7 +185,9 @@ std::vector<int32_t> expected(const FakeModel& model, const std::vector<int32_t>
 
 std::unique_ptr<engine::Engine> make_engine(FakeModel& model, const engine::Engine::Options& options,
                                             const engine::TextCodec* codec) {
-  auto made = engine::Engine::create(model, no_backend(), codec, options);
+  engine::Engine::Options fixed = options;
+  fixed.step_seconds = 0;  // steps of the same rows on any machine
+  auto made = engine::Engine::create(model, no_backend(), codec, fixed);
   if (!made) throw std::runtime_error(made.error().message);
   return std::move(made.value());
 }

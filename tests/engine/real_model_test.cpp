@@ -114,7 +114,8 @@ TEST_P(OneAnswer, SameTokensAndSameBitsWhateverTheChunksTheBatchAndTheThreads) {
         if (threads == 2 && batch != 1 && batch != 3 && batch != 16) continue;
         auto engine = make(witness, loaded, nullptr,
                            {.memory = {.cache_bytes = 50'000'000, .max_sequences = batch},
-                            .step_tokens = std::max(chunk, batch)});
+                            .step_tokens = std::max(chunk, batch),
+                            .step_seconds = 0});
         std::vector<Collected> answers(requests.size());
         for (size_t i = 0; i < requests.size(); ++i)
           ASSERT_TRUE(engine->submit(requests[i], answers[i].sink()).ok());
