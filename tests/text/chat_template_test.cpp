@@ -114,6 +114,13 @@ TEST(Jinja, WhatMinijinjaWouldDoOtherwise) {
       {"{% for x in xs | selectattr('a') %}{{ x.a }}{{ ',' if not loop.last }}{% endfor %}",
        R"({"xs": [{"a": 1}, {"a": 0}, {"a": 2}]})", "1,2"},
       {"{{ xs | rejectattr('a', 'equalto', 1) | list | length }}", R"({"xs": [{"a": 1}, {"a": 2}]})", "1"},
+      {"{{ '<\"\\'' | e }}{{ 'x' | int }}{{ 'x' | float }}{{ '7' | int }}", "{}", "&lt;&#34;&#39;00.07"},
+      {"{{ ' a  b c '.split(none, 1) }}{{ ' a  b c '.rsplit(none, 1) }}", "{}",
+       "['a', 'b c '][' a  b', 'c']"},
+      {"{{ 'Hello World' | truncate(8, leeway=0) }}{{ 'Hello World' | truncate(8, true, '..', 0) }}", "{}",
+       "Hello...Hello .."},
+      {"{{ 'aé'.encode('utf-8') }}{{ 'x' is callable }}{{ range is callable }}", "{}",
+       "b'a\\xc3\\xa9'FalseTrue"},
       {"{{ {'a': 1}.items() | list }}{{ x.keys() | list }}", R"({"x": {"k": 1}})", "[('a', 1)]['k']"},
   };
   for (const Snippet& snippet : snippets) {
@@ -127,7 +134,7 @@ TEST(Jinja, ErrorsAreErrors) {
   for (const char* source :
        {"{{ xs | map('upper') | tojson }}", "{{ missing | tojson }}", "{{ xs.append('c') }}",
         "{{ missing.member }}", "{{ 'a' + 1 }}", "{{ xs + 'a' }}", "{{ 'a'.nothing() }}", "{{ x | nothing }}",
-        "{{ 'abc'.index('z') }}", "{% include 'other' %}"}) {
+        "{{ 'abc'.index('z') }}", "{{ 'a' | bool }}", "{% include 'other' %}"}) {
     EXPECT_FALSE(render(source, R"({"xs": ["a"]})").ok()) << source;
   }
   const auto refusal = render("{{ raise_exception('Only \"user\" & co') }}");

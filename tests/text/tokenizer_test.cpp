@@ -1,6 +1,9 @@
 // Every kind of tokenizer gives the expected ids, and the text back.
 #include "text/tokenizer.h"
 
+#include <thread>
+
+#include "text/chat_template.h"
 #include "text_support.h"
 
 namespace varve::text {
@@ -127,6 +130,29 @@ TEST(Tokenizer, AddedTokensStandForTheirLiteralText) {
   const Tokenizer& tokenizer = shared_tokenizer("deepseek-llm");
   EXPECT_EQ(tokenizer.decode(encode(tokenizer, "Führer, Øre, façade")), "Führer, Øre, façade");
   EXPECT_EQ(tokenizer.bytes(*tokenizer.id("ü")), "ü");
+}
+
+TEST(Tokenizer, ManyThreadsShareOne) {
+  VARVE_NEEDS(tokenizer_dir("t5-small"));
+  // Loaded here, so that the threads also race for the copy of the model without control tokens.
+  const Tokenizer tokenizer = Tokenizer::load(load_text_assets(tokenizer_dir("t5-small")));
+  const ChatTemplate shout = ChatTemplate::compile("{{ text | upper }}", "test");
+  const std::string text = "Good </s> morning <extra_id_0>";
+  const Tokenizer& reference = shared_tokenizer("t5-small");
+  const auto expected = encode(reference, text);
+  Table context;
+  context.set("text", "quiet");
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) {
+        EXPECT_EQ(tokenizer.encode(text).value(), expected);
+        EXPECT_EQ(tokenizer.decode(expected), reference.decode(expected));
+        EXPECT_EQ(shout.render(context).value(), "QUIET");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(Tokenizer, TextThatIsNoUtf8IsRefused) {

@@ -83,6 +83,34 @@ pub enum Parse {
     Unshielded,
 }
 
+/// What the pipelines of one file are made from, besides the model.
+struct Parts {
+    tokens: Vec<(AddedToken, bool)>, // and whether it is a control token
+    normalizer: Option<NormalizerWrapper>,
+    pre_tokenizer: Option<PreTokenizerWrapper>,
+    post_processor: Option<PostProcessorWrapper>,
+    decoder: Option<DecoderWrapper>,
+}
+
+impl Parts {
+    fn pipeline(&self, model: &SharedModel, with_control: bool) -> Result<Pipeline> {
+        // Plain text has no shields: what looks like one is the user's.
+        let normalizer = Unshield { inner: self.normalizer.clone(), active: with_control };
+        let wanted = self.tokens.iter().filter(|(_, control)| with_control || !control);
+        let mut vocabulary = AddedVocabulary::new();
+        vocabulary
+            .add_tokens(wanted.map(|(t, _)| t.clone()), model, Some(&normalizer))
+            .map_err(|e| TextError::invalid(format!("tokenizer.json: added tokens: {e}")))?;
+        let mut p = Pipeline::new(model.clone());
+        p.with_normalizer(Some(normalizer)).map_err(wrap)?;
+        p.with_pre_tokenizer(self.pre_tokenizer.clone());
+        p.with_post_processor(self.post_processor.clone());
+        p.with_decoder(self.decoder.clone());
+        p.with_added_vocabulary(vocabulary);
+        Ok(p)
+    }
+}
+
 pub struct Tokenizer {
     full: Pipeline,
     plain: Pipeline,
@@ -108,48 +136,23 @@ impl Tokenizer {
         add_named_tokens(&mut file, extra_control);
         let added: Vec<Added> =
             file.added_tokens.iter().map(|t| describe(t, extra_control)).collect();
-        let max_id = file.model.get_vocab().values().copied().max();
-        let max_id = added.iter().map(|t| t.id).chain(max_id).max();
-        let Some(max_id) = max_id.filter(|&m| (m as usize) < MAX_VOCAB) else {
-            return Err(TextError::limit(match max_id {
-                None => "tokenizer.json has an empty vocabulary".to_owned(),
-                Some(id) => {
-                    format!("tokenizer.json uses the token id {id}; ids must be below {MAX_VOCAB}")
-                }
-            }));
-        };
+        let vocab_size = checked_vocab_size(&file.model, &added)?;
         let model = SharedModel {
             inner: Arc::new(file.model),
             added_ids: Arc::new(added.iter().map(|t| (t.content.clone(), t.id)).collect()),
         };
-        let tokens: Vec<(AddedToken, bool)> = file
-            .added_tokens
-            .into_iter()
-            .zip(&added)
-            .map(|(t, a)| (recognised(t.token), a.control))
-            .collect();
-
-        let normalizer = file.normalizer;
-        let parts = |active, only_plain: bool| -> Result<Pipeline> {
-            let mut p = Pipeline::new(model.clone());
-            let n = Unshield { inner: normalizer.clone(), active };
-            let wanted =
-                tokens.iter().filter(|(_, control)| !(only_plain && *control)).map(|(t, _)| t);
-            let mut vocabulary = AddedVocabulary::new();
-            vocabulary
-                .add_tokens(wanted.cloned(), &model, Some(&n))
-                .map_err(|e| TextError::invalid(format!("tokenizer.json: added tokens: {e}")))?;
-            p.with_normalizer(Some(n)).map_err(wrap)?;
-            p.with_pre_tokenizer(file.pre_tokenizer.clone());
-            p.with_post_processor(file.post_processor.clone());
-            p.with_decoder(file.decoder.clone());
-            p.with_added_vocabulary(vocabulary);
-            Ok(p)
+        let tokens = file.added_tokens.into_iter().zip(&added);
+        let parts = Parts {
+            tokens: tokens.map(|(t, a)| (recognised(t.token), a.control)).collect(),
+            normalizer: file.normalizer,
+            pre_tokenizer: file.pre_tokenizer,
+            post_processor: file.post_processor,
+            decoder: file.decoder,
         };
-        let full = parts(true, false)?;
-        let plain = parts(false, true)?;
+        let full = parts.pipeline(&model, true)?;
+        let plain = parts.pipeline(&model, false)?;
         let unk = unknown_id(&model.inner, json);
-        let decoding = Decoding::of(&model.inner, file.decoder.as_ref());
+        let decoding = Decoding::of(&model.inner, parts.decoder.as_ref());
         Ok(Tokenizer {
             control_ids: added.iter().filter(|t| t.control).map(|t| t.id).collect(),
             special_ids: added.iter().filter(|t| t.special).map(|t| t.id).collect(),
@@ -158,7 +161,7 @@ impl Tokenizer {
             guarded: OnceLock::new(),
             added,
             unk,
-            vocab_size: max_id + 1,
+            vocab_size,
             decoding,
         })
     }
@@ -290,6 +293,18 @@ impl Tokenizer {
 
     pub fn is_control(&self, id: u32) -> bool {
         self.control_ids.contains(&id)
+    }
+}
+
+/// One more than the largest id.
+fn checked_vocab_size(model: &ModelWrapper, added: &[Added]) -> Result<u32> {
+    let of_model = model.get_vocab().values().copied().max();
+    match added.iter().map(|t| t.id).chain(of_model).max() {
+        Some(id) if (id as usize) < MAX_VOCAB => Ok(id + 1),
+        Some(id) => Err(TextError::limit(format!(
+            "tokenizer.json uses the token id {id}; ids must be below {MAX_VOCAB}"
+        ))),
+        None => Err(TextError::invalid("tokenizer.json has an empty vocabulary")),
     }
 }
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use minijinja::filters as builtin;
-use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Rest, ValueKind, ValueOrKwargs};
+use minijinja::value::{
+    from_args, Enumerator, Kwargs, Object, ObjectRepr, Rest, ValueKind, ValueOrKwargs,
+};
 use minijinja::{Environment, Error, State, Value};
 
 use super::{bad, python, strings};
@@ -67,7 +69,33 @@ pub fn is_generator(value: &Value) -> bool {
 
 type Test<'a> = Option<Cow<'a, str>>;
 
+/// What minijinja and its companion add to Jinja2's: a template that uses it would not render under
+/// Transformers.
+const FOREIGN_FILTERS: [&str; 6] = ["bool", "chain", "lines", "pluralize", "split", "zip"];
+const FOREIGN_TESTS: [&str; 3] = ["endingwith", "safe", "startingwith"];
+
 pub fn install(env: &mut Environment<'static>) {
+    for name in FOREIGN_FILTERS {
+        env.remove_filter(name);
+    }
+    for name in FOREIGN_TESTS {
+        env.remove_test(name);
+    }
+    env.remove_global("debug");
+    env.add_test("callable", |v: &Value| v.kind() == ValueKind::Plain);
+    for name in ["e", "escape"] {
+        env.add_filter(name, |v: &Value| if v.is_safe() { v.clone() } else { escaped(v) });
+    }
+    env.add_filter("forceescape", |v: &Value| escaped(v));
+    env.add_filter("int", |s: &State, v: &Value, d: Option<Value>, b: Option<u32>, k: Kwargs| {
+        let fallback = d.clone().or(k.get::<Option<Value>>("default").ok().flatten());
+        builtin::int(s, v, d, b, k).unwrap_or(fallback.unwrap_or(Value::from(0)))
+    });
+    env.add_filter("float", |s: &State, v: &Value, d: Option<Value>, k: Kwargs| {
+        let fallback = d.clone().or(k.get::<Option<Value>>("default").ok().flatten());
+        builtin::float(s, v, d, k).unwrap_or(fallback.unwrap_or(Value::from(0.0)))
+    });
+    env.add_filter("truncate", truncate);
     env.add_filter("length", length);
     env.add_filter("count", length);
     env.add_filter("map", |s: &mut State, v: Value, a: Rest<ValueOrKwargs>| {
@@ -105,6 +133,27 @@ pub fn install(env: &mut Environment<'static>) {
     env.add_filter("center", |v: &Value, width: Option<usize>| {
         strings::pad(&python::str(v), width.unwrap_or(80), ' ', strings::Side::Both)
     });
+}
+
+fn escaped(v: &Value) -> Value {
+    Value::from_safe_string(strings::escape_html(&python::str(v)))
+}
+
+fn truncate(v: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
+    let args = args.into_values();
+    let (length, kill_words, end, leeway, kwargs): (
+        Option<usize>,
+        Option<bool>,
+        Option<String>,
+        Option<usize>,
+        Kwargs,
+    ) = from_args(&args)?;
+    let length = length.or(kwargs.get("length")?).unwrap_or(255);
+    let kill_words = kill_words.or(kwargs.get("killwords")?).unwrap_or(false);
+    let end = end.or(kwargs.get("end")?).unwrap_or("...".to_owned());
+    let leeway = leeway.or(kwargs.get("leeway")?).unwrap_or(5);
+    kwargs.assert_all_used()?;
+    Ok(strings::truncate(&python::str(v), length, !kill_words, &end, leeway))
 }
 
 fn length(v: &Value) -> Result<usize, Error> {

@@ -9,7 +9,13 @@ use super::{bad, python};
 
 pub fn call(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
     let result = match value.kind() {
-        ValueKind::String => string(value.as_str().unwrap_or(""), name, args)?,
+        ValueKind::String => {
+            let s = value.as_str().unwrap_or("");
+            match parts_of_string(s, name, args)? {
+                Some(v) => Some(v),
+                None => changed_string(s, name, args)?,
+            }
+        }
         ValueKind::Seq | ValueKind::Iterable => list(value, name, args)?,
         ValueKind::Map => map(value, name, args)?,
         _ => None,
@@ -20,18 +26,9 @@ pub fn call(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Res
     }
 }
 
-fn string(s: &str, name: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+/// Methods that take a string apart or look for something in it.
+fn parts_of_string(s: &str, name: &str, args: &[Value]) -> Result<Option<Value>, Error> {
     let v: Value = match name {
-        "strip" | "lstrip" | "rstrip" => {
-            let (chars,): (Option<Value>,) = from_args(args)?;
-            let side = match name {
-                "strip" => Side::Both,
-                "lstrip" => Side::Left,
-                _ => Side::Right,
-            };
-            let chars = chars.filter(|c| !c.is_none());
-            strings::strip(s, chars.as_ref().and_then(Value::as_str), side).into()
-        }
         "split" | "rsplit" => split(s, name == "rsplit", args)?,
         "splitlines" => {
             let (keep, kwargs): (Option<bool>, Kwargs) = from_args(args)?;
@@ -48,24 +45,42 @@ fn string(s: &str, name: &str, args: &[Value]) -> Result<Option<Value>, Error> {
             };
             Value::from(Tuple::from(parts.map(Value::from)))
         }
-        "removeprefix" => {
-            let (prefix,): (&str,) = from_args(args)?;
-            s.strip_prefix(prefix).unwrap_or(s).into()
-        }
-        "removesuffix" => {
-            let (suffix,): (&str,) = from_args(args)?;
-            s.strip_suffix(suffix).unwrap_or(s).into()
-        }
         "find" | "rfind" | "index" | "rindex" => position(s, name, args)?,
+        "isdecimal" => (!s.is_empty() && s.chars().all(|c| c.is_ascii_digit())).into(),
+        "isspace" => (!s.is_empty() && s.chars().all(strings::is_space)).into(),
+        "encode" => {
+            let _: (Rest<Value>,) = from_args(args)?;
+            Value::from_bytes(s.as_bytes().to_vec())
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(v))
+}
+
+/// Methods that give another string.
+fn changed_string(s: &str, name: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    let v: String = match name {
+        "strip" | "lstrip" | "rstrip" => {
+            let (chars,): (Option<Value>,) = from_args(args)?;
+            let side = match name {
+                "strip" => Side::Both,
+                "lstrip" => Side::Left,
+                _ => Side::Right,
+            };
+            let chars = chars.filter(|c| !c.is_none());
+            strings::strip(s, chars.as_ref().and_then(Value::as_str), side)
+        }
+        "removeprefix" => s.strip_prefix(from_args::<(&str,)>(args)?.0).unwrap_or(s).to_owned(),
+        "removesuffix" => s.strip_suffix(from_args::<(&str,)>(args)?.0).unwrap_or(s).to_owned(),
         "replace" => {
             let (old, new, count, kwargs): (&str, &str, Option<i64>, Kwargs) = from_args(args)?;
             let count = count.or(kwargs.get::<Option<i64>>("count")?).unwrap_or(-1);
             match usize::try_from(count) {
-                Ok(n) => s.replacen(old, new, n).into(),
-                Err(_) => s.replace(old, new).into(),
+                Ok(n) => s.replacen(old, new, n),
+                Err(_) => s.replace(old, new),
             }
         }
-        "zfill" => strings::zero_fill(s, from_args::<(usize,)>(args)?.0).into(),
+        "zfill" => strings::zero_fill(s, from_args::<(usize,)>(args)?.0),
         "ljust" | "rjust" | "center" => {
             let (width, fill): (usize, Option<&str>) = from_args(args)?;
             let fill = fill.and_then(|f| f.chars().next()).unwrap_or(' ');
@@ -74,37 +89,30 @@ fn string(s: &str, name: &str, args: &[Value]) -> Result<Option<Value>, Error> {
                 "rjust" => Side::Right,
                 _ => Side::Both,
             };
-            strings::pad(s, width, fill, side).into()
+            strings::pad(s, width, fill, side)
         }
-        "title" => strings::title(s).into(),
-        "swapcase" => strings::swap_case(s).into(),
-        "casefold" => s.to_lowercase().into(),
-        "isdecimal" => (!s.is_empty() && s.chars().all(|c| c.is_ascii_digit())).into(),
-        "isspace" => (!s.is_empty() && s.chars().all(strings::is_space)).into(),
-        "encode" => {
-            let _: (Rest<Value>,) = from_args(args)?;
-            Value::from_bytes(s.as_bytes().to_vec())
-        }
-        "join" => {
-            let (items,): (&Value,) = from_args(args)?;
-            let mut parts = Vec::new();
-            for item in items.try_iter()? {
-                match item.as_str() {
-                    Some(part) => parts.push(part.to_owned()),
-                    None => {
-                        return Err(bad(format!(
-                            "sequence item {}: expected str instance, {} found",
-                            parts.len(),
-                            item.kind()
-                        )))
-                    }
-                }
-            }
-            parts.join(s).into()
-        }
+        "title" => strings::title(s),
+        "swapcase" => strings::swap_case(s),
+        "casefold" => s.to_lowercase(),
+        "join" => joined(s, from_args::<(&Value,)>(args)?.0)?,
         _ => return Ok(None),
     };
-    Ok(Some(v))
+    Ok(Some(v.into()))
+}
+
+fn joined(separator: &str, items: &Value) -> Result<String, Error> {
+    let mut parts = Vec::new();
+    for item in items.try_iter()? {
+        let Some(part) = item.as_str() else {
+            return Err(bad(format!(
+                "sequence item {}: expected str instance, {} found",
+                parts.len(),
+                item.kind()
+            )));
+        };
+        parts.push(part.to_owned());
+    }
+    Ok(parts.join(separator))
 }
 
 fn split(s: &str, from_right: bool, args: &[Value]) -> Result<Value, Error> {

@@ -20,7 +20,7 @@ pub fn install(env: &mut Environment<'static>) {
     minijinja_contrib::add_to_environment(env);
     env.set_unknown_method_callback(methods::call);
     env.set_formatter(|out, _state, value| {
-        match value.as_str() {
+        match value.as_str().filter(|_| value.kind() == ValueKind::String) {
             Some(s) => out.write_str(s),
             None => out.write_str(&python::str(value)),
         }

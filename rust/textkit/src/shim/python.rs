@@ -10,9 +10,9 @@ use super::filters::is_generator;
 /// What {{ value }} prints.
 pub fn str(value: &Value) -> String {
     match value.as_str() {
-        Some(s) => s.to_owned(),
-        None if value.is_undefined() => String::new(),
-        None => repr(value),
+        Some(s) if value.kind() == ValueKind::String => s.to_owned(),
+        _ if value.is_undefined() => String::new(),
+        _ => repr(value),
     }
 }
 
@@ -26,6 +26,9 @@ fn write_repr(value: &Value, out: &mut String) {
     match value.kind() {
         ValueKind::Undefined => out.push_str("Undefined"),
         ValueKind::Number => out.push_str(&number(value)),
+        ValueKind::Bytes => {
+            let _ = write!(out, "{value:?}");
+        }
         ValueKind::String => write_quoted(value.as_str().unwrap_or(""), out),
         ValueKind::Seq | ValueKind::Iterable if !is_generator(value) => {
             let (open, close) = if value.is_tuple() { ('(', ')') } else { ('[', ']') };

@@ -44,24 +44,14 @@ pub fn split(s: &str, separator: Option<&str>, limit: i64, from_right: bool) -> 
     parts
 }
 
+/// What is left after the last split keeps the space at its far end.
 fn split_space(s: &str, limit: usize) -> Vec<String> {
     let mut parts = Vec::new();
     let mut rest = s.trim_start_matches(is_space);
     while !rest.is_empty() {
-        match rest.find(is_space).filter(|_| parts.len() < limit) {
-            Some(at) => {
-                parts.push(rest[..at].to_owned());
-                rest = rest[at..].trim_start_matches(is_space);
-            }
-            None if parts.len() < limit => {
-                parts.push(rest.to_owned());
-                break;
-            }
-            None => {
-                parts.push(rest.trim_end_matches(is_space).to_owned());
-                break;
-            }
-        }
+        let end = rest.find(is_space).filter(|_| parts.len() < limit).unwrap_or(rest.len());
+        parts.push(rest[..end].to_owned());
+        rest = rest[end..].trim_start_matches(is_space);
     }
     parts
 }
@@ -71,17 +61,10 @@ fn rsplit_space(s: &str, limit: usize) -> Vec<String> {
     let mut parts = Vec::new();
     let mut rest = s.trim_end_matches(is_space);
     while !rest.is_empty() {
-        let cut = rest.char_indices().rev().find(|(_, c)| is_space(*c));
-        match cut.filter(|_| parts.len() < limit) {
-            Some((at, c)) => {
-                parts.push(rest[at + c.len_utf8()..].to_owned());
-                rest = rest[..at].trim_end_matches(is_space);
-            }
-            None => {
-                parts.push(rest.trim_start_matches(is_space).to_owned());
-                break;
-            }
-        }
+        let space = rest.char_indices().rev().find(|(_, c)| is_space(*c));
+        let cut = space.filter(|_| parts.len() < limit).map_or(0, |(at, c)| at + c.len_utf8());
+        parts.push(rest[cut..].to_owned());
+        rest = rest[..cut].trim_end_matches(is_space);
     }
     parts
 }
@@ -165,4 +148,33 @@ pub fn slice(s: &str, start: Option<i64>, end: Option<i64>) -> (usize, String) {
     let from = clamp(start.unwrap_or(0));
     let to = clamp(end.unwrap_or(count)).max(from);
     (from as usize, s.chars().skip(from as usize).take((to - from) as usize).collect())
+}
+
+/// The truncate filter: cut to `length` with `end` included, unless only `leeway` more are missing.
+pub fn truncate(s: &str, length: usize, whole_words: bool, end: &str, leeway: usize) -> String {
+    if s.chars().count() <= length.saturating_add(leeway) {
+        return s.to_owned();
+    }
+    let kept: String = s.chars().take(length.saturating_sub(end.chars().count())).collect();
+    let kept = match kept.rfind(' ') {
+        Some(at) if whole_words => &kept[..at],
+        _ => &kept,
+    };
+    format!("{kept}{end}")
+}
+
+/// Markup.escape.
+pub fn escape_html(s: &str) -> String {
+    let mut out = String::with_capacity(s.len());
+    for c in s.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&#39;"),
+            '"' => out.push_str("&#34;"),
+            c => out.push(c),
+        }
+    }
+    out
 }
