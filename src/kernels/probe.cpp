@@ -142,7 +142,7 @@ __attribute__((target("avx2"))) void read_avx2(const std::byte* p, size_t bytes)
   }                                                                      \
   for (int i = 0; i < kChains; ++i) asm volatile("" ::"w"(acc[i]))
 
-__attribute__((target("+dotprod"))) void int8_dotprod(int64_t iterations) {
+__attribute__((target("arch=armv8.2-a+dotprod"))) void int8_dotprod(int64_t iterations) {
   int8x16_t a = vdupq_n_s8(3), b = vdupq_n_s8(2);
   VARVE_CHAINS(int32x4_t, vdupq_n_s32(i), acc[i] = vdotq_s32(acc[i], a, b), a, b);
 }

@@ -1,0 +1,6 @@
+if(NOT TARGET spdlog::spdlog)
+  find_package(fmt REQUIRED)
+  add_library(spdlog::spdlog INTERFACE IMPORTED)
+  target_compile_definitions(spdlog::spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
+  target_link_libraries(spdlog::spdlog INTERFACE fmt::fmt)
+endif()
