@@ -15,7 +15,10 @@ namespace {
 class Walker {
  public:
   Walker(const Family& family, const ConfigView& view)
-      : view_(view), spectators_(view.spectators(family)), readable_(readable_paths(family, view)) {
+      : family_(family),
+        view_(view),
+        spectators_(view.spectators(family)),
+        readable_(readable_paths(family, view)) {
     for (const auto& [path, expected] : spectators_.expected) readable_.push_back(with_arch(path, view));
     std::sort(readable_.begin(), readable_.end());
   }
@@ -28,7 +31,7 @@ class Walker {
       if (inner)
         walk(member, path + ".", depth + 1);
       else if (!harmless(path))
-        unread.push_back({path, member});
+        unread.push_back({path, member, idle_key(path)});
     }
   }
 
@@ -49,6 +52,14 @@ class Walker {
     });
   }
 
+  std::string idle_key(const std::string& path) const {
+    for (const auto& [key, source] : view_.reading(family_.base).config)
+      for (const Alternative& a : source.alternatives)
+        if (with_arch(a.name, view_) == path) return key;
+    return {};
+  }
+
+  const Family& family_;
   const ConfigView& view_;
   const Spectators& spectators_;
   std::vector<std::string> readable_;
@@ -99,7 +110,9 @@ void check_config(const Family& family, const ConfigView& view) {
   if (!unread.empty()) {
     std::vector<std::string> lines;
     for (const UnreadKey& key : unread)
-      lines.push_back(fmt::format("{} = {}", key.path, short_text(key.value)));
+      lines.push_back(
+          fmt::format("{} = {}{}", key.path, short_text(key.value),
+                      key.idle_key.empty() ? "" : fmt::format(" (no block uses ${})", key.idle_key)));
     throw LoadError(
         {.what = fmt::format(
              "the config has keys that family \"{}\" does not read and that may change the result",

@@ -12,6 +12,7 @@ namespace varve::family {
 struct UnreadKey {
   std::string path;
   Value value;
+  std::string idle_key;  // a canonical key that would read it, and that no block uses; or ""
 };
 std::vector<UnreadKey> unread_keys(const Family& family, const ConfigView& view);
 

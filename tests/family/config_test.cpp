@@ -124,6 +124,14 @@ TEST(Config, UnreadKeysAreListedTogether) {
       "--family.");
 }
 
+TEST(Config, AnUnreadKeyThatOnlyLacksAUse) {
+  const auto library = fixture::library_with("extends = \"llama\"\n[gated_mlp]\nactivation = \"silu\"\n");
+  const std::string error =
+      error_of([&] { fixture::spec_of(library, "mine", small_config(R"({"hidden_act": "gelu"})")); });
+  EXPECT_NE(error.find("found:    hidden_act = \"gelu\" (no block uses $activation)"), std::string::npos)
+      << error;
+}
+
 TEST(Config, LayerTypesOfAFamilyWithoutThem) {
   EXPECT_NE(error_of([] { spec("llama", R"({"layer_types": ["full_attention"]})"); }).find("layer_types ="),
             std::string::npos);

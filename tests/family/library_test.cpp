@@ -5,6 +5,8 @@
 
 #include "family/fixture.h"
 #include "family/unknown.h"
+#include "nn/loader.h"
+#include "nn/model.h"
 #include "support/data.h"
 
 namespace varve::family {
@@ -49,6 +51,31 @@ TEST(Library, AFamilyInTheUsersDirectory) {
   EXPECT_EQ(resolved.matched_by, "model_type \"other\"");
   EXPECT_EQ(*resolved.spec.layers[0].mixer.params.find("heads"), Value(4));
   EXPECT_TRUE(resolved.weights->find("model.embed_tokens.weight"));
+}
+
+/// The first indented block of a page: its example of a whole file.
+std::string first_example(const fs::path& page) {
+  std::ifstream in(page);
+  std::string out, line;
+  while (std::getline(in, line)) {
+    const bool code = line.starts_with("    ");
+    if (!code && !line.empty() && !out.empty()) break;
+    if (code || !out.empty()) out += (code ? line.substr(4) : line) + "\n";
+  }
+  return out;
+}
+
+TEST(Library, TheManualsExampleRunsACheckpointThatNoBuiltInFamilyReads) {
+  const fs::path dir = test::scratch_dir();
+  write(dir / "example.toml", first_example(test::source_dir() / "docs/family-language.md"));
+  const FamilyLibrary library = FamilyLibrary::open({.user_dir = dir, .file = {}});
+  const auto checkpoint =
+      checkpoint::Checkpoint::open(test::source_dir() / "tests/cases/golden/mixtral-top2");
+  Resolved resolved = resolve(checkpoint, library);
+  EXPECT_EQ(resolved.family, "example");
+  nn::CheckBinder binder(*resolved.weights);
+  nn::bind_model(resolved.spec, binder);
+  EXPECT_EQ(error_of([&] { binder.finish(); }), "");
 }
 
 TEST(Library, AUsersFileReplacesABuiltInOne) {
