@@ -38,7 +38,9 @@ class DocsTest(unittest.TestCase):
     def test_pages_name_only_commands_that_exist(self):
         known = set(self.commands())
         for page in ["README.md", "docs/commands.md", "CONTRIBUTING.md", "docs/architecture.md"]:
-            for name in re.findall(r"(?:^|`)varve ([a-z]+)\b", (SOURCE / page).read_text(), re.M):
+            text = (SOURCE / page).read_text()
+            in_blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.S))
+            for name in re.findall(r"`varve ([a-z]+)\b", text) + re.findall(r"^varve ([a-z]+)\b", in_blocks, re.M):
                 self.assertIn(name, known, page)
 
     def commands(self):
