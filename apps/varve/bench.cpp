@@ -138,6 +138,8 @@ class Bench : public Command {
   int run() override {
     if (model_.model.empty() == synthetic_.empty())
       throw UsageError("give a MODEL or --synthetic NAME, one of them");
+    if (!synthetic_.empty() && (model_.family || model_.context))
+      throw UsageError("--family and --context are for a MODEL, not for --synthetic");
     const Plan plan{.prompt = prompt_.value_or(512),
                     .decode = decode_.value_or(64),
                     .depth = depth_.value_or(0),

@@ -85,15 +85,12 @@ text::TextAssets assets_of(const checkpoint::Checkpoint& checkpoint) {
 
 text::TextAssets assets_at(const fs::path& path) {
   std::error_code absent;
-  const bool directory = fs::is_directory(path, absent);
-  if (path.extension() == ".safetensors") return text::load_text_assets(path.parent_path());
-  if (directory ? has_tokenizer_files(path) : path.extension() != ".gguf")
-    return text::load_text_assets(path);
+  const bool tokenizer = fs::is_directory(path, absent)
+                             ? has_tokenizer_files(path)
+                             : path.extension() == ".json" || path.extension() == ".model";
+  if (tokenizer) return text::load_text_assets(path);
   // No tokenizer beside the weights: perhaps inside them.
-  if (!directory) return assets_of(checkpoint::Checkpoint::open(path));
-  for (const fs::directory_entry& entry : fs::directory_iterator(path, absent))
-    if (entry.path().extension() == ".gguf") return assets_of(checkpoint::Checkpoint::open(path));
-  return text::load_text_assets(path);
+  return assets_of(checkpoint::Checkpoint::open(path));
 }
 
 }  // namespace

@@ -10,8 +10,8 @@ namespace {
 using testing::HasSubstr;
 
 TEST(Bar, ShowsBytesRateAndTimeLeft) {
-  const std::string line = render_bar(
-      {.label = "downloading", .done = 50'000'000, .total = 100'000'000, .per_second = 10e6}, 100);
+  const std::string line =
+      render_bar({.label = "downloading", .done = 50'000'000, .total = 100'000'000, .per_second = 10e6}, 100);
   EXPECT_THAT(line, HasSubstr(" 50%  50.0 MB / 100.0 MB  10.0 MB/s  0:05 left"));
   EXPECT_THAT(line, HasSubstr("####"));
   EXPECT_LT(line.size(), 100u);
@@ -19,9 +19,8 @@ TEST(Bar, ShowsBytesRateAndTimeLeft) {
 
 TEST(Bar, FitsAnyWidthAndAnUnknownTotal) {
   for (int width = 1; width < 120; ++width)
-    EXPECT_LE(
-        render_bar({.label = "downloading", .done = 5, .total = 9, .per_second = 1}, width).size(),
-        static_cast<size_t>(width));
+    EXPECT_LE(render_bar({.label = "downloading", .done = 5, .total = 9, .per_second = 1}, width).size(),
+              static_cast<size_t>(width));
   EXPECT_EQ(render_bar({.label = "x", .done = 1500, .total = 0, .per_second = 0}, 80), "x  1.5 kB");
 }
 

@@ -1,6 +1,7 @@
 #include "apps/run_binary.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,10 @@ namespace {
   ::setenv("HF_HUB_CACHE", (store_home() / "hub").c_str(), 1);
   ::setenv("XDG_CONFIG_HOME", (store_home() / "config").c_str(), 1);
   for (const auto& [name, value] : settings.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  if (settings.address_space > 0) {
+    const struct rlimit limit { .rlim_cur = settings.address_space, .rlim_max = settings.address_space };
+    ::setrlimit(RLIMIT_AS, &limit);
+  }
   std::vector<char*> pointers{const_cast<char*>(VARVE_BINARY)};
   for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
   pointers.push_back(nullptr);

@@ -1,5 +1,6 @@
 #pragma once
 // Runs the built `varve` with a store of its own and gives back what it said on each stream.
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -17,6 +18,7 @@ struct RunSettings {
   std::string input;                               // its standard input
   std::filesystem::path output;                    // its standard output; "": caught
   std::map<std::string, std::string> environment;  // on top of this process's own
+  uint64_t address_space = 0;                      // limit in bytes; 0: none
 };
 
 Outcome run_varve(const std::vector<std::string>& words, const RunSettings& settings = {});
