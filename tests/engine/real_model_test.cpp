@@ -109,9 +109,11 @@ TEST_P(OneAnswer, SameTokensAndSameBitsWhateverTheChunksTheBatchAndTheThreads) {
   for (const int threads : {1, 2}) {
     const test::Loaded loaded = test::load(dir_, {.precision = GetParam(), .threads = threads});
     test::Witness witness(*loaded.model, testimony);
-    for (const int64_t batch : {1, 2, 3, 5, 8, 16}) {
+    for (int64_t batch = 1; batch <= 16; ++batch) {
       for (const int64_t chunk : {1, 7, 64, 4096}) {
-        if (threads == 2 && batch != 1 && batch != 3 && batch != 16) continue;
+        const bool every_chunk = batch == 1 || batch == 3 || batch == 16;
+        if (!every_chunk && (threads == 2 || chunk != 7))
+          continue;  // every batch, every chunk, not every pair
         auto engine = make(witness, loaded, nullptr,
                            {.memory = {.cache_bytes = 50'000'000, .max_sequences = batch},
                             .step_tokens = std::max(chunk, batch),
