@@ -35,7 +35,7 @@ struct ActSet {
 
   int64_t tiles() const { return divide_up(count, kTileRows); }
   int64_t value_bytes() const { return count * chunks * format.chunk_bytes(); }
-  int64_t scale_count() const { return format.kind == ActKind::int8 ? count * chunks : 0; }
+  int64_t scale_count() const { return format.scaled() ? count * chunks : 0; }
 };
 
 /// One matrix against one set.
@@ -57,15 +57,15 @@ struct Job {
 
 }  // namespace
 
-ActFormat activation_format(const ops::WeightFormat& format, Precision precision) {
+ActFormat activation_format(const ops::WeightFormat& format, Numerics numerics) {
   const int chunk =
       format.encoding == Encoding::dense ? ops::kMaxChunk : std::min(format.group, ops::kMaxChunk);
   ActKind kind = ActKind::f32;
-  if (precision == Precision::fast) {
+  if (numerics.precision == Precision::fast) {
     if (format.encoding == Encoding::mxfp8)
       kind = ActKind::bf16;
     else if (format.encoding != Encoding::dense)
-      kind = ActKind::int8;
+      kind = numerics.fine ? ActKind::int16 : ActKind::int8;
     else if (format.dtype == DType::bf16)
       kind = ActKind::bf16;
   }
@@ -87,9 +87,9 @@ LinearScratch& LinearScratch::operator=(LinearScratch&&) noexcept = default;
 /// One call of linear or expert_linear.
 class LinearDriver {
  public:
-  LinearDriver(const LinearKernels& kernels, ThreadPool& pool, Precision precision, LinearScratch& scratch,
+  LinearDriver(const LinearKernels& kernels, ThreadPool& pool, Numerics numerics, LinearScratch& scratch,
                const ops::Rows& x)
-      : kernels_(kernels), pool_(pool), precision_(precision), scratch_(*scratch.state_), x_(x) {
+      : kernels_(kernels), pool_(pool), numerics_(numerics), scratch_(*scratch.state_), x_(x) {
     scratch_.sets.clear();
     scratch_.jobs.clear();
   }
@@ -98,10 +98,10 @@ class LinearDriver {
     check(weight.cols == x_.cols, "a matrix that does not fit its activations");
     const int64_t count = all_rows ? x_.rows : std::ssize(rows);
     if (count == 0 || weight.empty()) return;
-    job.set = find_set(activation_format(weight.format, precision_), all_rows ? nullptr : rows.data(), count);
+    job.set = find_set(activation_format(weight.format, numerics_), all_rows ? nullptr : rows.data(), count);
     job.weight = &weight;
     job.layout = ops::tile_layout(weight.format, weight.cols);
-    job.matmul = kernels_.matmul(weight.format, precision_);
+    job.matmul = kernels_.matmul(weight.format, numerics_);
     job.blocks = divide_up(weight.rows, ops::kBlockRows);
     scratch_.jobs.push_back(job);
   }
@@ -149,8 +149,7 @@ class LinearDriver {
     const int64_t row = index * kTileRows;
     ActTile result;
     result.values = scratch_.values.data() + set.values + row * set.chunks * set.format.chunk_bytes();
-    if (set.format.kind == ActKind::int8)
-      result.scales = scratch_.scales.as<ActScale>() + set.scales + row * set.chunks;
+    if (set.format.scaled()) result.scales = scratch_.scales.as<ActScale>() + set.scales + row * set.chunks;
     result.rows = static_cast<int>(std::min<int64_t>(kTileRows, set.count - row));
     return result;
   }
@@ -232,7 +231,7 @@ class LinearDriver {
 
   const LinearKernels& kernels_;
   ThreadPool& pool_;
-  const Precision precision_;
+  const Numerics numerics_;
   LinearScratch::State& scratch_;
   const ops::Rows& x_;
 };
@@ -251,7 +250,7 @@ void embed(const LinearKernels&, ThreadPool& pool, const ops::EmbedArgs& args) {
 
 void linear(const LinearKernels& kernels, ThreadPool& pool, Precision precision, LinearScratch& scratch,
             const ops::LinearArgs& args) {
-  LinearDriver driver(kernels, pool, precision, scratch, args.x);
+  LinearDriver driver(kernels, pool, {.precision = precision, .fine = args.fine}, scratch, args.x);
   for (const ops::LinearOut& out : args.outs)
     driver.add(*out.weight, {}, true,
                {.bias = out.bias, .y = out.y, .y_stride = out.y_stride, .accumulate = out.accumulate});
@@ -260,7 +259,7 @@ void linear(const LinearKernels& kernels, ThreadPool& pool, Precision precision,
 
 void expert_linear(const LinearKernels& kernels, ThreadPool& pool, Precision precision,
                    LinearScratch& scratch, const ops::ExpertLinearArgs& args) {
-  LinearDriver driver(kernels, pool, precision, scratch, args.x);
+  LinearDriver driver(kernels, pool, {.precision = precision}, scratch, args.x);
   for (const ops::ExpertSlice& slice : args.slices)
     driver.add(*slice.weight, slice.rows, false,
                {.bias = slice.bias, .y = slice.y, .y_stride = args.y_stride});

@@ -19,33 +19,46 @@ inline constexpr int kTileRows = 64;
 inline constexpr float kTinyActivation = 1e-30f;
 
 enum class ActKind : uint8_t {
-  f32,   // as they are
-  bf16,  // rounded to nearest even
-  int8,  // round(x / scale), scale = max|x| / 127 over the chunk
+  f32,    // as they are
+  bf16,   // rounded to nearest even
+  int8,   // round(x / scale), scale = max|x| / 127 over the chunk
+  int16,  // two int8 digits: x ~ scale * (254 * high + low); four highs, four lows, and so on
 };
+/// The weight of the high digit of int16 activations: a remainder of half a step becomes 127.
+inline constexpr int kHighDigit = 254;
 
 struct ActFormat {
   ActKind kind = ActKind::f32;
   int chunk = 0;
   bool operator==(const ActFormat&) const = default;
-  int64_t chunk_bytes() const { return chunk * (kind == ActKind::f32 ? 4 : kind == ActKind::bf16 ? 2 : 1); }
+  int64_t chunk_bytes() const { return chunk * (bytes_each()); }
+  int bytes_each() const { return kind == ActKind::f32 ? 4 : kind == ActKind::int8 ? 1 : 2; }
+  bool scaled() const { return kind == ActKind::int8 || kind == ActKind::int16; }
 };
 
-/// Which activations a matrix is multiplied with. Integer codes of 2 to 8 bits and fp4 take int8; bf16 and
-/// fp8 matrices take bf16 (all fp8 values are bf16 values); f32 and f16 matrices always take f32.
-ActFormat activation_format(const ops::WeightFormat& format, ops::Precision precision);
+/// How a matrix is multiplied: the run's precision, and LinearArgs::fine.
+struct Numerics {
+  ops::Precision precision = ops::Precision::fast;
+  bool fine = false;
+};
 
-/// int8 only, per chunk and row: x ~ scale * code; `sum` = scale * code_sum as one float.
+/// Which activations a matrix is multiplied with. Integer codes of 2 to 8 bits and fp4 take int8, or int16
+/// where it is to be fine; bf16 and fp8 matrices take bf16 (all fp8 values are bf16 values); f32 and f16
+/// matrices always take f32.
+ActFormat activation_format(const ops::WeightFormat& format, Numerics numerics);
+
+/// int8 and int16, per chunk and row: x ~ scale * code; `sum` = scale * (sum of codes) as one float.
 struct ActScale {
   float scale = 0;
   float sum = 0;
-  int32_t code_sum = 0;
+  int32_t code_sum = 0;  // of int8 codes, or of the high digits
+  int32_t low_sum = 0;   // of the low digits
 };
 
 /// A row tile.
 struct ActTile {
   std::byte* values = nullptr;  // [chunks][rows][chunk]
-  ActScale* scales = nullptr;   // [chunks][rows], int8 only
+  ActScale* scales = nullptr;   // [chunks][rows], where ActFormat::scaled()
   int rows = 0;
 };
 
@@ -68,7 +81,7 @@ struct LinearKernels {
   std::string_view name;
   /// Prepares row `row` of `tile` from x [cols].
   void (*prepare)(const ActFormat& format, const float* x, int64_t cols, const ActTile& tile, int row);
-  Matmul (*matmul)(const ops::WeightFormat& format, ops::Precision precision);
+  Matmul (*matmul)(const ops::WeightFormat& format, Numerics numerics);
   /// For kernels/probe.h: reads memory; runs the int8 kernels' instruction and returns its operations.
   void (*read)(const std::byte* begin, int64_t bytes);
   int64_t (*int8_operations)(int64_t iterations);

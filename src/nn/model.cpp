@@ -119,7 +119,7 @@ void Decoder::head(const Step& step, ops::Backend& backend, const float* x, floa
   const Linear& matrix = spec_.tied ? embedding_ : lm_head_;
   const ops::LinearOut out{
       .weight = &matrix.weight, .bias = matrix.bias.data(), .y = logits, .y_stride = spec_.vocab};
-  backend.linear({.x = last, .outs = {&out, 1}});
+  backend.linear({.x = last, .outs = {&out, 1}, .fine = true});
   if (spec_.logit_scale != 1.0f) {
     const ops::Rows all{.data = logits, .rows = wanted, .cols = spec_.vocab, .stride = spec_.vocab};
     backend.axpby({.x = all, .alpha = spec_.logit_scale, .beta = 0.0f, .y = logits, .y_stride = spec_.vocab});

@@ -46,9 +46,12 @@ struct LinearOut {
 };
 
 /// Several matrices against the same rows: the rows are quantised once per activation format.
+/// `fine`: where `fast` would keep activations in 8 bits it keeps them in 16. For the output matrix, whose
+/// error goes straight into the logits.
 struct LinearArgs {
   Rows x;
   std::span<const LinearOut> outs;
+  bool fine = false;
 };
 
 /// One expert's share of a step: its rows of x (indices), its matrix, its rows of y (same order).

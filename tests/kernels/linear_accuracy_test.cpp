@@ -19,8 +19,8 @@ TEST(LinearAccuracy, ExactIsTheFloat64ProductButForSummation) {
     const auto x = test::random_numbers(static_cast<size_t>(kRows * cols), 3);
     const std::vector<double> truth = product(matrix.view(), x, kRows);
     for (const LinearKernels* kernels : all_linear_kernels())
-      EXPECT_LT(relative_error(Call{*kernels, Precision::exact}(packed, x, 0, kRows), truth), 4e-7)
-          << label(*kernels, format, Precision::exact);
+      EXPECT_LT(relative_error(Call{*kernels, {Precision::exact}}(packed, x, 0, kRows), truth), 4e-7)
+          << label(*kernels, format, {Precision::exact});
   }
 }
 
@@ -30,10 +30,13 @@ TEST(LinearAccuracy, FastIsTheRefTwinButForSummation) {
     const test::RandomMatrix matrix(format, kOuts, cols);
     const ops::PackedWeight packed = ops::pack(matrix.view());
     const auto x = test::random_numbers(static_cast<size_t>(kRows * cols), 4);
-    const auto truth = as_double(Call{linear_kernels_ref(), Precision::fast}(packed, x, 0, kRows));
-    for (const LinearKernels* kernels : all_linear_kernels())
-      EXPECT_LT(relative_error(Call{*kernels, Precision::fast}(packed, x, 0, kRows), truth), 6e-7)
-          << label(*kernels, format, Precision::fast);
+    for (const bool fine : {false, true}) {
+      const Numerics numerics{Precision::fast, fine};
+      const auto truth = as_double(Call{linear_kernels_ref(), numerics}(packed, x, 0, kRows));
+      for (const LinearKernels* kernels : all_linear_kernels())
+        EXPECT_LT(relative_error(Call{*kernels, numerics}(packed, x, 0, kRows), truth), 6e-7)
+            << label(*kernels, format, numerics);
+    }
   }
 }
 
@@ -44,8 +47,12 @@ TEST(LinearAccuracy, FastIsNearTheProduct) {
     const ops::PackedWeight packed = ops::pack(matrix.view());
     const auto x = test::random_numbers(static_cast<size_t>(kRows * cols), 5);
     const std::vector<double> truth = product(matrix.view(), x, kRows);
-    EXPECT_LT(relative_error(Call{linear_kernels_ref(), Precision::fast}(packed, x, 0, kRows), truth), 8e-3)
+    EXPECT_LT(relative_error(Call{linear_kernels_ref(), {Precision::fast}}(packed, x, 0, kRows), truth), 8e-3)
         << test::format_name(format);
+    // 16 bits instead of 8, where activations are integers.
+    const double fine =
+        relative_error(Call{linear_kernels_ref(), {Precision::fast, true}}(packed, x, 0, kRows), truth);
+    EXPECT_LT(fine, activation_format(format, {}).scaled() ? 4e-5 : 8e-3) << test::format_name(format);
   }
 }
 
@@ -61,9 +68,9 @@ TEST(LinearAccuracy, FastTakesAnyFiniteActivation) {
     x[64 + k] = k == 3 ? -1e30f : x[64 + k] * 1e29f;
     x[96 + k] = -127.0f;
   }
-  const auto truth = as_double(Call{linear_kernels_ref(), Precision::fast}(packed, x, 0, 1));
+  const auto truth = as_double(Call{linear_kernels_ref(), {Precision::fast}}(packed, x, 0, 1));
   for (const LinearKernels* kernels : all_linear_kernels()) {
-    const std::vector<float> y = Call{*kernels, Precision::fast}(packed, x, 0, 1);
+    const std::vector<float> y = Call{*kernels, {Precision::fast}}(packed, x, 0, 1);
     EXPECT_LT(relative_error(y, truth), 1e-6) << name_of(*kernels);
   }
 }
@@ -84,7 +91,7 @@ TEST(LinearAccuracy, IntegersNeverSaturate) {
     for (const float sign : {127.0f, -127.0f}) {
       const std::vector<float> x(static_cast<size_t>(cols), sign);
       for (const LinearKernels* kernels : all_linear_kernels())
-        for (const float y : Call{*kernels, Precision::fast}(packed, x, 0, 1))
+        for (const float y : Call{*kernels, {Precision::fast}}(packed, x, 0, 1))
           EXPECT_EQ(y, sign * static_cast<float>(cols * ((1 << bits) - 1))) << name_of(*kernels) << bits;
     }
   }

@@ -27,7 +27,7 @@ TEST(LinearDriver, SeveralMatricesShareTheirRows) {
     LinearScratch scratch;
     for (int repeat = 0; repeat < 2; ++repeat)
       linear(*kernels, pool, Precision::fast, scratch, {.x = {x.data(), rows, cols, cols}, .outs = outs});
-    const Call alone{*kernels, Precision::fast};
+    const Call alone{*kernels, {Precision::fast}};
     EXPECT_EQ(yq, alone(q, x, 0, rows));
     EXPECT_EQ(yk, alone(k, x, 0, rows));
     EXPECT_EQ(yv, alone(v, x, 0, rows));
@@ -85,7 +85,7 @@ TEST(LinearDriver, ExpertsAreLinearsOfTheirRows) {
       LinearScratch scratch;
       expert_linear(*kernels, pool, Precision::fast, scratch,
                     {.x = {x.data(), rows, cols, cols}, .slices = slices, .y_stride = outs});
-      const Call alone{*kernels, Precision::fast};
+      const Call alone{*kernels, {Precision::fast}};
       const auto all0 = alone(weights[0], x, 0, rows);
       const auto all2 = alone(weights[2], x, 0, rows);
       for (size_t i = 0; i < first.size(); ++i)

@@ -26,7 +26,7 @@ void expect_same_bits(const std::vector<float>& y, const float* expected, const 
   EXPECT_EQ(std::memcmp(y.data(), expected, y.size() * sizeof(float)), 0) << what;
 }
 
-class OneAnswer : public testing::TestWithParam<Precision> {};
+class OneAnswer : public testing::TestWithParam<Numerics> {};
 
 TEST_P(OneAnswer, WhateverTheRowsAndThreads) {
   for (const LinearKernels* kernels : all_linear_kernels()) {
@@ -87,8 +87,14 @@ TEST_P(OneAnswer, WhateverTheVectorWidth) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, OneAnswer, testing::Values(Precision::exact, Precision::fast),
-                         [](const auto& p) { return p.param == Precision::exact ? "exact" : "fast"; });
+INSTANTIATE_TEST_SUITE_P(Precisions, OneAnswer,
+                         testing::Values(Numerics{Precision::exact}, Numerics{Precision::fast},
+                                         Numerics{Precision::fast, true}),
+                         [](const auto& p) {
+                           return p.param.precision == Precision::exact ? "exact"
+                                  : p.param.fine                        ? "fine"
+                                                                        : "fast";
+                         });
 
 }  // namespace
 }  // namespace varve::kernels::test_linear

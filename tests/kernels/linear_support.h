@@ -8,6 +8,7 @@
 
 #include "core/thread_pool.h"
 #include "kernels/linear.h"
+#include "kernels/linear_kernels.h"
 #include "support/weights.h"
 
 namespace varve::kernels::test_linear {
@@ -21,15 +22,17 @@ inline int64_t cols_of(const WeightFormat& format) {
   return format.group == 16 ? 16 * 13 : format.group == 32 ? 32 * 7 : 384;
 }
 
-inline std::string label(const LinearKernels& kernels, const WeightFormat& format, Precision precision) {
+inline std::string label(const LinearKernels& kernels, const WeightFormat& format, Numerics numerics) {
   return std::string(name_of(kernels)) + " " + test::format_name(format) +
-         (precision == Precision::exact ? " exact" : " fast");
+         (numerics.precision == Precision::exact ? " exact"
+          : numerics.fine                        ? " fine"
+                                                 : " fast");
 }
 
 /// W x for rows [first, first + rows) of x.
 struct Call {
   const LinearKernels& kernels;
-  Precision precision = Precision::fast;
+  Numerics numerics;
   int threads = 1;
 
   std::vector<float> operator()(const ops::PackedWeight& weight, const std::vector<float>& x, int64_t first,
@@ -38,8 +41,10 @@ struct Call {
     LinearScratch scratch;
     std::vector<float> y(static_cast<size_t>(rows * weight.rows), 99.0f);
     const ops::LinearOut out{.weight = &weight, .y = y.data(), .y_stride = weight.rows};
-    linear(kernels, pool, precision, scratch,
-           {.x = {x.data() + first * weight.cols, rows, weight.cols, weight.cols}, .outs = {&out, 1}});
+    linear(kernels, pool, numerics.precision, scratch,
+           {.x = {x.data() + first * weight.cols, rows, weight.cols, weight.cols},
+            .outs = {&out, 1},
+            .fine = numerics.fine});
     return y;
   }
 };

@@ -5,6 +5,7 @@
 // All formats share one inner step: a vector of weights (a lane is an output row) against four bytes of a row
 // of x: four int8 codes, two bf16 numbers, or one f32. A policy gives
 //   kActBytes                 bytes of one activation; 4 / kActBytes inputs make a step
+//                             (of two digits: every four inputs make two steps, high and low)
 //   Acc                       the partial sum of a chunk, from begin()
 //   Scales, scales()          what the group's header holds for the lanes of a slice
 //   kSteps                    steps of a chunk where all chunks are whole, else 0
@@ -59,6 +60,38 @@ struct Int8Policy {
   static VARVE_INLINE F add(F sum, U acc, const Scales& w, const ActScale& x) {
     if constexpr (Codes::kBias) sum = fma(w.bias, set1(x.sum), sum);
     return fma(to_float(acc), w.scale * set1(x.scale), sum);
+  }
+};
+
+/// Integer weights against activations of two int8 digits: the high and the low step of the same weights
+/// take turns, each with a sum of its own.
+template <class Codes, int Chunk>
+struct Int16Policy {
+  static constexpr int kActBytes = 2;
+  static constexpr int kSteps = Chunk / 2;
+  struct Acc {
+    U next, other;
+  };
+  using Scales = ScaleAndBias;
+  static VARVE_INLINE Scales scales(const ChunkPlace& place, int slice) {
+    return scale_and_bias<Codes>(place, slice);
+  }
+  static VARVE_INLINE U weights(const ChunkPlace& place, const Scales&, int slice, int n, int i) {
+    return Codes::bytes(place.data, Chunk, slice, (n + i) / 2);
+  }
+  static VARVE_INLINE Acc begin(const ActScale& x) {
+    if constexpr (Codes::kPlus == 0) return {U{}, U{}};
+    return {set1(static_cast<uint32_t>(-Codes::kPlus * x.code_sum)),
+            set1(static_cast<uint32_t>(-Codes::kPlus * x.low_sum))};
+  }
+  static VARVE_INLINE Acc step(Acc acc, U weights, U x) {
+    return {acc.other, dot<Codes::kBits>(acc.next, weights, x)};
+  }
+  /// Below 2^31: at most 64 inputs of 255 * (254 * 127 + 127).
+  static VARVE_INLINE F add(F sum, Acc acc, const Scales& w, const ActScale& x) {
+    if constexpr (Codes::kBias) sum = fma(w.bias, set1(x.sum), sum);
+    const U codes = acc.next * set1(static_cast<uint32_t>(kHighDigit)) + acc.other;
+    return fma(to_float(codes), w.scale * set1(x.scale), sum);
   }
 };
 

@@ -36,6 +36,37 @@ VARVE_INLINE void prepare_int8(const float* x, int count, std::byte* codes, ActS
   scale.sum = scale.scale * static_cast<float>(scale.code_sum);
 }
 
+/// `count` is a multiple of 4 and of kLanes.
+VARVE_INLINE void prepare_int16(const float* x, int count, std::byte* digits, ActScale& scale) {
+  F most_of_lane = magnitude(load<F>(x));
+  for (int k = kLanes; k < count; k += kLanes) most_of_lane = max(most_of_lane, magnitude(load<F>(x + k)));
+  const float most = largest(most_of_lane);
+
+  const float inverse = most > kTinyActivation ? 127.0f / most : 0.0f;
+  std::byte highs[ops::kMaxChunk], lows[ops::kMaxChunk];
+  S high_of_lane{}, low_of_lane{};
+  for (int k = 0; k < count; k += kLanes) {
+    const F scaled = load<F>(x + k) * set1(inverse);
+    const F high = scaled + set1(kRoundingMagic);
+    const F rest = (scaled - (high - set1(kRoundingMagic))) * set1(static_cast<float>(kHighDigit));
+    const F low = rest + set1(kRoundingMagic);
+    const S high_code = cast<S>(as_bits(high) - cast<uint32_t>(kRoundingMagic));
+    const S low_code = cast<S>(as_bits(low) - cast<uint32_t>(kRoundingMagic));
+    high_of_lane += high_code;
+    low_of_lane += low_code;
+    store(highs + k, low_bytes(high_code));
+    store(lows + k, low_bytes(low_code));
+  }
+  for (int k = 0; k < count; k += 4) {
+    std::memcpy(digits + 2 * k, highs + k, 4);
+    std::memcpy(digits + 2 * k + 4, lows + k, 4);
+  }
+  scale.code_sum = total(high_of_lane);
+  scale.low_sum = total(low_of_lane);
+  scale.scale = inverse > 0 ? most / 127.0f / static_cast<float>(kHighDigit) : 0.0f;
+  scale.sum = scale.scale * static_cast<float>(kHighDigit * scale.code_sum + scale.low_sum);
+}
+
 VARVE_INLINE void prepare_bf16(const float* x, int count, std::byte* out) {
   for (int k = 0; k < count; k += kLanes) {
     const U bits = load<U>(x + k);
@@ -64,6 +95,8 @@ void prepare(const ActFormat& format, const float* x, int64_t cols, const ActTil
       std::memcpy(out, in, static_cast<size_t>(bytes));
     else if (format.kind == ActKind::bf16)
       prepare_bf16(in, format.chunk, out);
+    else if (format.kind == ActKind::int16)
+      prepare_int16(in, format.chunk, out, tile.scales[place]);
     else
       prepare_int8(in, format.chunk, out, tile.scales[place]);
   }

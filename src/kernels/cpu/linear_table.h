@@ -7,15 +7,16 @@ namespace varve::kernels {
 namespace {
 
 template <class Codes, int SmallChunk, int LargeChunk>
-Matmul int8_matmul(const ops::WeightFormat& format) {
-  return format.group == SmallChunk ? matmul<Int8Policy<Codes, SmallChunk>>
-                                    : matmul<Int8Policy<Codes, LargeChunk>>;
+Matmul integer_matmul(const ops::WeightFormat& format, bool fine) {
+  const bool small = format.group == SmallChunk;
+  if (fine) return small ? matmul<Int16Policy<Codes, SmallChunk>> : matmul<Int16Policy<Codes, LargeChunk>>;
+  return small ? matmul<Int8Policy<Codes, SmallChunk>> : matmul<Int8Policy<Codes, LargeChunk>>;
 }
 
 template <int Bits>
-Matmul affine_matmul(const ops::WeightFormat& format, ops::Precision precision) {
-  if (precision == ops::Precision::exact) return matmul<DequantPolicy<AffineCodes<Bits>>>;
-  return int8_matmul<AffineCodes<Bits>, 32, 64>(format);
+Matmul affine_matmul(const ops::WeightFormat& format, Numerics numerics) {
+  if (numerics.precision == ops::Precision::exact) return matmul<DequantPolicy<AffineCodes<Bits>>>;
+  return integer_matmul<AffineCodes<Bits>, 32, 64>(format, numerics.fine);
 }
 
 Matmul dense_matmul(DType dtype, ops::Precision precision) {
@@ -24,32 +25,33 @@ Matmul dense_matmul(DType dtype, ops::Precision precision) {
   return precision == ops::Precision::exact ? matmul<WideBf16Policy> : matmul<Bf16Policy>;
 }
 
-Matmul select_matmul(const ops::WeightFormat& format, ops::Precision precision) {
-  const bool exact = precision == ops::Precision::exact;
+Matmul select_matmul(const ops::WeightFormat& format, Numerics numerics) {
+  const bool exact = numerics.precision == ops::Precision::exact;
   switch (format.encoding) {
     case ops::Encoding::dense:
-      return dense_matmul(format.dtype, precision);
+      return dense_matmul(format.dtype, numerics.precision);
     case ops::Encoding::mxfp8:
       return exact ? matmul<DequantPolicy<Fp8Codes>> : matmul<Fp8Policy>;
     case ops::Encoding::mxfp4:
     case ops::Encoding::nvfp4:
-      return exact ? matmul<DequantPolicy<Fp4Codes>> : int8_matmul<Fp4Codes, 16, 32>(format);
+      return exact ? matmul<DequantPolicy<Fp4Codes>>
+                   : integer_matmul<Fp4Codes, 16, 32>(format, numerics.fine);
     case ops::Encoding::affine:
       break;
   }
   switch (format.bits) {
     case 2:
-      return affine_matmul<2>(format, precision);
+      return affine_matmul<2>(format, numerics);
     case 3:
-      return affine_matmul<3>(format, precision);
+      return affine_matmul<3>(format, numerics);
     case 4:
-      return affine_matmul<4>(format, precision);
+      return affine_matmul<4>(format, numerics);
     case 5:
-      return affine_matmul<5>(format, precision);
+      return affine_matmul<5>(format, numerics);
     case 6:
-      return affine_matmul<6>(format, precision);
+      return affine_matmul<6>(format, numerics);
     default:
-      return affine_matmul<8>(format, precision);
+      return affine_matmul<8>(format, numerics);
   }
 }
 

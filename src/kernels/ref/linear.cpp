@@ -26,6 +26,24 @@ void prepare_int8(const float* x, int count, int8_t* codes, ActScale& scale) {
   scale.sum = scale.scale * static_cast<float>(scale.code_sum);
 }
 
+/// Two digits: x ~ scale * (254 * high + low).
+void prepare_int16(const float* x, int count, int8_t* digits, ActScale& scale) {
+  float most = 0;
+  for (int k = 0; k < count; ++k) most = std::max(most, std::fabs(x[k]));
+  const float inverse = most > kTinyActivation ? 127.0f / most : 0.0f;
+  scale.scale = inverse > 0 ? most / 127.0f / kHighDigit : 0.0f;
+  scale.code_sum = scale.low_sum = 0;
+  for (int k = 0; k < count; ++k) {
+    const float high = std::nearbyint(x[k] * inverse);
+    const float low = std::nearbyint((x[k] * inverse - high) * kHighDigit);
+    digits[k / 4 * 8 + k % 4] = static_cast<int8_t>(high);
+    digits[k / 4 * 8 + 4 + k % 4] = static_cast<int8_t>(low);
+    scale.code_sum += static_cast<int32_t>(high);
+    scale.low_sum += static_cast<int32_t>(low);
+  }
+  scale.sum = scale.scale * static_cast<float>(kHighDigit * scale.code_sum + scale.low_sum);
+}
+
 void prepare(const ActFormat& format, const float* x, int64_t cols, const ActTile& tile, int row) {
   const int64_t chunks = divide_up(cols, format.chunk);
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -39,6 +57,9 @@ void prepare(const ActFormat& format, const float* x, int64_t cols, const ActTil
       uint16_t rounded[ops::kMaxChunk];
       for (int k = 0; k < format.chunk; ++k) rounded[k] = f32_to_bf16(values[k]);
       std::memcpy(out, rounded, static_cast<size_t>(format.chunk_bytes()));
+    } else if (format.kind == ActKind::int16) {
+      prepare_int16(values, format.chunk, reinterpret_cast<int8_t*>(out),
+                    tile.scales[chunk * tile.rows + row]);
     } else {
       prepare_int8(values, format.chunk, reinterpret_cast<int8_t*>(out),
                    tile.scales[chunk * tile.rows + row]);
@@ -53,13 +74,17 @@ double value_of(const ActFormat& format, const ActTile& tile, int row, int64_t k
   const int64_t i = k % format.chunk;
   if (format.kind == ActKind::f32) return reinterpret_cast<const float*>(values)[i];
   if (format.kind == ActKind::bf16) return bf16_to_f32(reinterpret_cast<const uint16_t*>(values)[i]);
-  return double{tile.scales[place].scale} * reinterpret_cast<const int8_t*>(values)[i];
+  const double scale = tile.scales[place].scale;
+  const auto* codes = reinterpret_cast<const int8_t*>(values);
+  if (format.kind == ActKind::int8) return scale * codes[i];
+  const int64_t digit = i / 4 * 8 + i % 4;
+  return scale * (kHighDigit * codes[digit] + codes[digit + 4]);
 }
 
-template <ops::Precision precision>
+template <ops::Precision precision, bool fine>
 void matmul(const MatmulTask& task) {
   const ops::PackedWeight& weight = *task.weight;
-  const ActFormat format = activation_format(weight.format, precision);
+  const ActFormat format = activation_format(weight.format, {.precision = precision, .fine = fine});
   std::vector<double> x(static_cast<size_t>(task.x.rows * weight.cols));
   for (int t = 0; t < task.x.rows; ++t)
     for (int64_t k = 0; k < weight.cols; ++k)
@@ -95,8 +120,9 @@ int64_t int8_operations(int64_t iterations) {
   return 2 * iterations;
 }
 
-Matmul select(const ops::WeightFormat&, ops::Precision precision) {
-  return precision == ops::Precision::exact ? matmul<ops::Precision::exact> : matmul<ops::Precision::fast>;
+Matmul select(const ops::WeightFormat&, Numerics numerics) {
+  if (numerics.precision == ops::Precision::exact) return matmul<ops::Precision::exact, false>;
+  return numerics.fine ? matmul<ops::Precision::fast, true> : matmul<ops::Precision::fast, false>;
 }
 
 }  // namespace
