@@ -11,8 +11,9 @@
 namespace varve::family {
 
 const std::vector<std::string>& model_settings() {
-  static const std::vector<std::string> names{"hidden",      "vocab", "layers",      "max_positions",
-                                              "embed_scale", "tied",  "logit_scale", "logit_softcap"};
+  static const std::vector<std::string> names{"hidden",        "vocab",         "layers",
+                                              "max_positions", "embed_scale",   "tied",
+                                              "logit_scale",   "logit_softcap", "learned_positions"};
   return names;
 }
 

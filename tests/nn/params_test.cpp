@@ -37,7 +37,7 @@ TEST(Params, ReadsWhatIsSetAndKeepsDefaults) {
   const auto read = read_params<Attention::Params>(params, "attention");
   EXPECT_EQ(read.heads, 8);
   EXPECT_EQ(read.window, 64);
-  EXPECT_EQ(read.qk_norm, "head");
+  EXPECT_EQ(read.qk_norm.over, "head");
   EXPECT_EQ(read.softcap, 0.0f);
 }
 
