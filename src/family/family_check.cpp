@@ -200,7 +200,7 @@ class Checker {
 }  // namespace
 
 std::vector<std::string> canonical_keys(const Family& family) {
-  std::vector<std::string> out;
+  std::vector<std::string> out{std::string(kLayerKey)};
   auto look = [&](const Reading& reading) {
     for (const auto& [key, source] : reading.config) out.push_back(key);
     for (const auto& [key, fallback] : reading.defaults) out.push_back(key);
