@@ -57,6 +57,7 @@ const Answers::Answer& Answers::get(const std::string& key) {
 }
 
 Answers::Answer Answers::answer(const std::string& key) {
+  if (key == kLayerKey) return layer_ < 0 ? Answer() : Answer{Value(layer_), "the layer's number", {}, false};
   const Source* source = nullptr;
   for (auto kind = kinds_.rbegin(); kind != kinds_.rend() && !source; ++kind)
     source = view_.reading((*kind)->overlay).config.find(key);

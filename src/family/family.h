@@ -209,7 +209,10 @@ void check_family(const Family& family);
 /// The canonical keys that something of the family uses, directly or through other keys; sorted.
 std::vector<std::string> used_keys(const Family& family);
 
-/// Keys that [config], [defaults] or a kind of this family define.
+/// The canonical key that every family has: the layer's number from 0, nothing for the whole model.
+inline constexpr std::string_view kLayerKey = "layer";
+
+/// Keys that [config], [defaults] or a kind of this family define, and kLayerKey.
 std::vector<std::string> canonical_keys(const Family& family);
 
 }  // namespace varve::family

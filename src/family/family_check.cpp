@@ -11,8 +11,9 @@
 namespace varve::family {
 
 const std::vector<std::string>& model_settings() {
-  static const std::vector<std::string> names{"hidden",      "vocab", "layers",      "max_positions",
-                                              "embed_scale", "tied",  "logit_scale", "logit_softcap"};
+  static const std::vector<std::string> names{"hidden",        "vocab",         "layers",
+                                              "max_positions", "embed_scale",   "tied",
+                                              "logit_scale",   "logit_softcap", "learned_positions"};
   return names;
 }
 
@@ -199,7 +200,7 @@ class Checker {
 }  // namespace
 
 std::vector<std::string> canonical_keys(const Family& family) {
-  std::vector<std::string> out;
+  std::vector<std::string> out{std::string(kLayerKey)};
   auto look = [&](const Reading& reading) {
     for (const auto& [key, source] : reading.config) out.push_back(key);
     for (const auto& [key, fallback] : reading.defaults) out.push_back(key);

@@ -128,6 +128,7 @@ Table spec_table(const nn::ModelSpec& spec) {
   out.set("vocab", spec.vocab);
   out.set("max_positions", spec.max_positions);
   out.set("embed_scale", static_cast<double>(spec.embed_scale));
+  out.set("learned_positions", spec.learned_positions);
   out.set("tied", spec.tied);
   out.set("logit_scale", static_cast<double>(spec.logit_scale));
   out.set("logit_softcap", static_cast<double>(spec.logit_softcap));

@@ -34,6 +34,7 @@ class SpecBuilder {
     spec.vocab = whole("vocab", 1);
     spec.max_positions = whole("max_positions", 0);
     spec.embed_scale = real("embed_scale", 1.0f);
+    spec.learned_positions = whole("learned_positions", 0);
     spec.logit_scale = real("logit_scale", 1.0f);
     spec.logit_softcap = real("logit_softcap", 0.0f);
     const Answers::Answer tied = model_setting("tied");

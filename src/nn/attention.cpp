@@ -6,15 +6,9 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "nn/norm.h"
 #include "nn/params.h"
 
 namespace varve::nn {
-
-Presence presence_from(std::string_view word) {
-  if (word == "required") return Presence::required;
-  return word == "absent" ? Presence::absent : Presence::optional;
-}
 
 namespace {
 
@@ -24,6 +18,21 @@ void refuse(std::string what, std::string expected, std::string found) {
                    .expected = std::move(expected),
                    .found = std::move(found),
                    .advice = {}});
+}
+
+/// 2^(-8/n), 2^(-16/n) ... for n heads, n being a power of two; for others those of the power below, then
+/// every other one of the power above (Press et al. 2022).
+std::vector<float> alibi_slopes(int64_t heads, float scale) {
+  int64_t power = 1;
+  while (power * 2 <= heads) power *= 2;
+  std::vector<float> slopes;
+  for (int64_t i = 0; i < heads; ++i) {
+    const bool beyond = i >= power;
+    const double step = 8.0 / static_cast<double>(beyond ? 2 * power : power);
+    const double place = static_cast<double>(beyond ? 2 * (i - power) + 1 : i + 1);
+    slopes.push_back(static_cast<float>(std::exp2(-step * place)) * scale);
+  }
+  return slopes;
 }
 
 }  // namespace
@@ -44,17 +53,14 @@ Attention::Attention(const Params& params, const BlockInit& init) : params_(para
   rope_interleaved_ = rope.interleaved;
   rope_ = init.ropes->add(rope, rope_dims_);
 
-  if (params_.qk_norm != "none") {
-    const bool per_head = params_.qk_norm == "head";
-    auto make = [&](int64_t heads) {
-      const BlockInit norm_init{.params = init.params,
-                                .hidden = hidden_,
-                                .columns = per_head ? params_.head_dim : heads * params_.head_dim};
-      return std::make_unique<RmsNorm>(RmsNorm::Params{.eps = params_.qk_norm_eps}, norm_init);
-    };
-    q_norm_ = make(params_.heads);
-    k_norm_ = make(params_.kv_heads);
+  if (params_.qk_norm.over != "none") {
+    q_norm_.emplace(params_.qk_norm, params_.heads, params_.head_dim);
+    k_norm_.emplace(params_.qk_norm, params_.kv_heads, params_.head_dim);
   }
+  if (params_.alibi != "none")
+    slopes_ = alibi_slopes(params_.heads, params_.alibi == "scaled" ? params_.scale : 1.0f);
+  if (params_.temperature != 0.0f && params_.temperature_span < 1)
+    refuse("attention: a temperature by position needs its span", "temperature_span of at least 1", "0");
 }
 
 void Attention::bind(Binder& binder) {
@@ -83,20 +89,47 @@ StateNeed Attention::state(ops::Precision precision) const {
   return {.page_bytes = layout(precision).page_bytes(), .slot_bytes = 0};
 }
 
-void Attention::normalise_and_rotate(Forward& at, float* x, int64_t heads, const Norm* norm) const {
-  const int64_t width = heads * params_.head_dim;
-  if (norm)
-    norm->forward(at.backend, {.data = x, .rows = at.rows(), .cols = width, .stride = width}, x, width);
-  if (rope_ < 0) return;
+void Attention::rotate(Forward& at, float* x, int64_t heads) const {
   at.backend.rope({.x = x,
                    .rows = at.rows(),
-                   .stride = width,
+                   .stride = heads * params_.head_dim,
                    .heads = heads,
                    .head_dim = params_.head_dim,
                    .dims = rope_dims_,
                    .interleaved = rope_interleaved_,
                    .cos = at.ropes.cos(rope_),
                    .sin = at.ropes.sin(rope_)});
+}
+
+void Attention::normalise_and_rotate(Forward& at, float* q, float* k) const {
+  const bool first = params_.qk_norm.at == "before_rope";
+  auto normalise = [&] {
+    if (!q_norm_) return;
+    q_norm_->forward(at.backend, q, at.rows());
+    k_norm_->forward(at.backend, k, at.rows());
+  };
+  if (first) normalise();
+  if (rope_ >= 0) {
+    rotate(at, q, params_.heads);
+    rotate(at, k, params_.kv_heads);
+  }
+  if (!first) normalise();
+}
+
+/// The temperature by position (Nakanishi 2025, "Scalable-Softmax", as later long-context models take it).
+void Attention::warm(Forward& at, float* q) const {
+  const int64_t width = params_.heads * params_.head_dim;
+  for (const ops::KvSlice& slice : at.kv)
+    for (int32_t r = 0; r < slice.count; ++r) {
+      const int64_t spans = (int64_t{slice.position} + r + 1) / params_.temperature_span;
+      if (spans == 0) continue;
+      float* row = q + (slice.begin + r) * width;
+      at.backend.axpby({.x = {.data = row, .rows = 1, .cols = width, .stride = width},
+                        .alpha = 1.0f + params_.temperature * std::log1p(static_cast<float>(spans)),
+                        .beta = 0.0f,
+                        .y = row,
+                        .y_stride = width});
+    }
 }
 
 void Attention::forward(Forward& at, const ops::Rows& x, const Into& out) const {
@@ -114,8 +147,8 @@ void Attention::forward(Forward& at, const ops::Rows& x, const Into& out) const 
       {.weight = &v_.weight, .bias = v_.bias.data(), .y = v, .y_stride = kv_width},
   }};
   at.backend.linear({.x = x, .outs = projections});
-  normalise_and_rotate(at, q, params_.heads, q_norm_.get());
-  normalise_and_rotate(at, k, params_.kv_heads, k_norm_.get());
+  normalise_and_rotate(at, q, k);
+  if (params_.temperature != 0.0f) warm(at, q);
 
   const ops::KvLayout layout_here = layout(at.precision);
   at.backend.kv_append(
@@ -127,7 +160,9 @@ void Attention::forward(Forward& at, const ops::Rows& x, const Into& out) const 
                         .heads = params_.heads,
                         .scale = params_.scale,
                         .window = params_.window,
+                        .chunk = params_.chunk,
                         .softcap = params_.softcap,
+                        .slopes = slopes_.empty() ? nullptr : slopes_.data(),
                         .sinks = sinks_.data(),
                         .out = attended,
                         .out_stride = q_width});

@@ -1,10 +1,11 @@
 #pragma once
 // "attention": grouped-query attention over paged keys and values (Ainslie et al. 2023).
-//   q = norm(x Wq), k = norm(x Wk), v = x Wv; rotate q and k; append k, v; softmax(scale q k') v; Wo
-#include <memory>
+//   q = x Wq, k = x Wk, v = x Wv; norm and rotate q and k; append k, v; softmax(scale q k') v; Wo
+#include <optional>
 #include <string>
 
 #include "nn/block.h"
+#include "nn/qk_norm.h"
 #include "nn/rope.h"
 
 namespace varve::nn {
@@ -17,10 +18,13 @@ class Attention : public Mixer {
     int64_t head_dim = 0;
     float scale = 0.0f;
     int64_t window = 0;
+    int64_t chunk = 0;
     float softcap = 0.0f;
-    std::string qk_norm = "none";
-    float qk_norm_eps = 1e-6f;
+    QkNorm::Params qk_norm;
     bool sinks = false;
+    std::string alibi = "none";
+    float temperature = 0.0f;
+    int64_t temperature_span = 0;
     std::string bias = "optional";
     std::string output_bias = "optional";
     Table rope;
@@ -31,11 +35,15 @@ class Attention : public Mixer {
       v.required("head_dim", head_dim, "width of a head");
       v.optional("scale", scale, "factor of q.k; 0: 1/sqrt(head_dim)");
       v.optional("window", window, "positions a query sees, itself included; 0: all");
+      v.optional("chunk", chunk, "a query sees its own run of so many positions; 0: all");
       v.optional("softcap", softcap, "scores become softcap * tanh(score / softcap); 0: none");
-      v.choice("qk_norm", qk_norm, {"none", "head", "full"},
-               "RMS norm of q and k, per head or over all heads");
-      v.optional("qk_norm_eps", qk_norm_eps, "eps of that norm");
+      qk_norm.visit(v);
       v.optional("sinks", sinks, "one learned logit per head joins the softmax");
+      v.choice("alibi", alibi, {"none", "plain", "scaled"},
+               "slopes over distance join the scores, as they are or times scale");
+      v.optional("temperature", temperature,
+                 "queries are multiplied by 1 + temperature * log(1 + floor((position + 1) / span)); 0: not");
+      v.optional("temperature_span", temperature_span, "the span of that");
       v.choice("bias", bias, {"optional", "required", "absent"}, "biases of q_proj, k_proj, v_proj");
       v.choice("output_bias", output_bias, {"optional", "required", "absent"}, "bias of o_proj");
       v.optional("rope", rope, "rotary embedding: see its own table of parameters");
@@ -48,19 +56,19 @@ class Attention : public Mixer {
 
  private:
   ops::KvLayout layout(ops::Precision precision) const;
-  void normalise_and_rotate(Forward& at, float* x, int64_t heads, const Norm* norm) const;
+  void rotate(Forward& at, float* x, int64_t heads) const;
+  void normalise_and_rotate(Forward& at, float* q, float* k) const;
+  void warm(Forward& at, float* q) const;
 
   Params params_;
   int64_t hidden_;
   int64_t rope_dims_ = 0;
   bool rope_interleaved_ = false;
   int rope_ = -1;  // index into RopeTables; -1: none
-  std::unique_ptr<Norm> q_norm_, k_norm_;
+  std::optional<QkNorm> q_norm_, k_norm_;
   Linear q_, k_, v_, o_;
-  Vector sinks_;  // [heads]
+  Vector sinks_;               // [heads]
+  std::vector<float> slopes_;  // [heads], or empty
 };
-
-/// "optional" | "required" | "absent", as a block's parameter says it.
-Presence presence_from(std::string_view word);
 
 }  // namespace varve::nn

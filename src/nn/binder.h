@@ -36,6 +36,12 @@ struct ExpertLinear {
 
 enum class Presence : uint8_t { required, optional, absent };
 
+/// "optional" | "required" | "absent", as a block's parameter says it.
+inline Presence presence_from(std::string_view word) {
+  if (word == "required") return Presence::required;
+  return word == "absent" ? Presence::absent : Presence::optional;
+}
+
 class Binder {
  public:
   virtual ~Binder() = default;

@@ -2,12 +2,10 @@
 
 #include <array>
 
-#include "nn/attention.h"
-
 namespace varve::nn {
 
-void GatedMlp::bind(Binder& binder) {
-  const Scope scope(binder, "mlp");
+void GatedMlp::bind_as(Binder& binder, std::string_view name) {
+  const Scope scope(binder, name);
   const Presence bias = presence_from(params_.bias);
   binder.linear("gate_proj", {.out = params_.inner, .in = hidden_, .bias = bias}, gate_);
   binder.linear("up_proj", {.out = params_.inner, .in = hidden_, .bias = bias}, up_);

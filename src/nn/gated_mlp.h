@@ -18,7 +18,9 @@ class GatedMlp : public FeedForward {
     }
   };
   GatedMlp(const Params& params, const BlockInit& init) : params_(params), hidden_(init.hidden) {}
-  void bind(Binder& binder) override;
+  void bind(Binder& binder) override { bind_as(binder, "mlp"); }
+  /// Under another name than "mlp".
+  void bind_as(Binder& binder, std::string_view name);
   void forward(Forward& at, const ops::Rows& x, const Into& out) const override;
 
  private:

@@ -77,4 +77,60 @@ void SandwichNorm::forward(Forward& at, float* x) const {
   normalise_and_add(*ffn_out_);
 }
 
+PostNorm::PostNorm(const Params& /*params*/, LayerParts parts)
+    : parts_(std::move(parts)), mixer_norm_(parts_.norm()), ffn_norm_(parts_.norm()) {}
+
+void PostNorm::bind(Binder& binder) {
+  parts_.mixer->bind(binder);
+  mixer_norm_->bind(binder, "post_attention_layernorm");
+  parts_.ffn->bind(binder);
+  ffn_norm_->bind(binder, "post_feedforward_layernorm");
+}
+
+void PostNorm::forward(Forward& at, float* x) const {
+  const Workspace::Frame frame(at.work);
+  const int64_t rows = at.rows(), width = parts_.hidden;
+  float* part = at.work.floats(rows, width);
+  const ops::Rows stream{.data = x, .rows = rows, .cols = width, .stride = width};
+  const ops::Rows result{.data = part, .rows = rows, .cols = width, .stride = width};
+  const Into out{.y = part, .stride = width, .accumulate = false};
+  auto normalise_and_add = [&](const Norm& norm) {
+    norm.forward(at.backend, result, part, width);
+    at.backend.axpby({.x = result, .y = x, .y_stride = width});
+  };
+
+  parts_.mixer->forward(at, stream, out);
+  normalise_and_add(*mixer_norm_);
+  parts_.ffn->forward(at, stream, out);
+  normalise_and_add(*ffn_norm_);
+}
+
+Parallel::Parallel(const Params& params, LayerParts parts)
+    : parts_(std::move(parts)),
+      mixer_norm_(parts_.norm()),
+      ffn_norm_(params.norms == "two" ? parts_.norm() : nullptr) {}
+
+void Parallel::bind(Binder& binder) {
+  mixer_norm_->bind(binder, "input_layernorm");
+  parts_.mixer->bind(binder);
+  if (ffn_norm_) ffn_norm_->bind(binder, "post_attention_layernorm");
+  parts_.ffn->bind(binder);
+}
+
+void Parallel::forward(Forward& at, float* x) const {
+  const Workspace::Frame frame(at.work);
+  const int64_t rows = at.rows(), width = parts_.hidden;
+  const ops::Rows stream{.data = x, .rows = rows, .cols = width, .stride = width};
+  auto normed = [&](const Norm& norm) {
+    float* y = at.work.floats(rows, width);
+    norm.forward(at.backend, stream, y, width);
+    return ops::Rows{.data = y, .rows = rows, .cols = width, .stride = width};
+  };
+  const ops::Rows for_mixer = normed(*mixer_norm_);
+  const ops::Rows for_ffn = ffn_norm_ ? normed(*ffn_norm_) : for_mixer;
+  const Into out{.y = x, .stride = width, .accumulate = true};
+  parts_.mixer->forward(at, for_mixer, out);
+  parts_.ffn->forward(at, for_ffn, out);
+}
+
 }  // namespace varve::nn

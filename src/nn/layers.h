@@ -1,9 +1,12 @@
 #pragma once
 // How a decoder layer wires its parts together.
 //   "pre_norm"       x += mixer(norm(x));        x += ffn(norm(x))
+//   "post_norm"      x += norm(mixer(x));        x += norm(ffn(x))
 //   "sandwich_norm"  x += norm(mixer(norm(x)));  x += norm(ffn(norm(x)))
+//   "parallel"       x += mixer(norm(x)) + ffn(norm(x)), both of the same x
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "nn/block.h"
 
@@ -52,6 +55,41 @@ class SandwichNorm : public Layer {
  private:
   LayerParts parts_;
   std::unique_ptr<Norm> mixer_in_, mixer_out_, ffn_in_, ffn_out_;
+};
+
+class PostNorm : public Layer {
+ public:
+  struct Params {
+    template <class V>
+    void visit(V& /*v*/) {}
+  };
+  PostNorm(const Params& params, LayerParts parts);
+  void bind(Binder& binder) override;
+  StateNeed state(ops::Precision precision) const override { return parts_.mixer->state(precision); }
+  void forward(Forward& at, float* x) const override;
+
+ private:
+  LayerParts parts_;
+  std::unique_ptr<Norm> mixer_norm_, ffn_norm_;
+};
+
+class Parallel : public Layer {
+ public:
+  struct Params {
+    std::string norms = "one";
+    template <class V>
+    void visit(V& v) {
+      v.choice("norms", norms, {"one", "two"}, "one norm for both parts, or one for each");
+    }
+  };
+  Parallel(const Params& params, LayerParts parts);
+  void bind(Binder& binder) override;
+  StateNeed state(ops::Precision precision) const override { return parts_.mixer->state(precision); }
+  void forward(Forward& at, float* x) const override;
+
+ private:
+  LayerParts parts_;
+  std::unique_ptr<Norm> mixer_norm_, ffn_norm_;  // the latter null: the same
 };
 
 }  // namespace varve::nn

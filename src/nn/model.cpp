@@ -27,12 +27,14 @@ class Decoder final : public Model {
 
  private:
   void enter_layer(const Step& step, size_t layer);
+  void embed(const Step& step, ops::Backend& backend, float* x);
   void head(const Step& step, ops::Backend& backend, const float* x, float* logits);
 
   ModelSpec spec_;
   ops::Precision precision_ = ops::Precision::fast;
   RopeTables ropes_;
   Linear embedding_;  // [vocab, hidden]
+  Linear positions_;  // [learned_positions, hidden]; empty when there are none
   Linear lm_head_;    // [vocab, hidden]; empty when tied
   std::vector<std::unique_ptr<Layer>> layers_;
   std::unique_ptr<Norm> final_norm_;
@@ -44,6 +46,13 @@ class Decoder final : public Model {
 };
 
 Decoder::Decoder(const ModelSpec& spec) : spec_(spec) {
+  if (spec_.learned_positions > 0 &&
+      (spec_.max_positions < 1 || spec_.max_positions > spec_.learned_positions))
+    throw LoadError({.what = "a model of learned positions must stay within them",
+                     .where = {},
+                     .expected = fmt::format("a context of 1 to {}", spec_.learned_positions),
+                     .found = fmt::format("{}", spec_.max_positions),
+                     .advice = {}});
   for (const LayerSpec& layer : spec_.layers) layers_.push_back(make_layer(layer, spec_.hidden, ropes_));
   final_norm_ = make_norm(
       spec_.final_norm, {.params = spec_.final_norm.params, .hidden = spec_.hidden, .columns = spec_.hidden});
@@ -54,6 +63,10 @@ void Decoder::bind(Binder& binder) {
     const Scope model(binder, "model");
     binder.linear("embed_tokens", {.out = spec_.vocab, .in = spec_.hidden, .bias = Presence::absent},
                   embedding_);
+    if (spec_.learned_positions > 0)
+      binder.linear("embed_positions",
+                    {.out = spec_.learned_positions, .in = spec_.hidden, .bias = Presence::absent},
+                    positions_);
     for (size_t i = 0; i < layers_.size(); ++i) {
       const Scope layer(binder, fmt::format("layers.{}", i));
       layers_[i]->bind(binder);
@@ -86,11 +99,28 @@ void Decoder::enter_layer(const Step& step, size_t layer) {
   }
 }
 
+void Decoder::embed(const Step& step, ops::Backend& backend, float* x) {
+  backend.embed({.table = &embedding_.weight, .ids = step.tokens, .scale = spec_.embed_scale, .out = x});
+  if (spec_.learned_positions == 0) return;
+  const Workspace::Frame frame(work_);
+  const int64_t rows = step.rows(), width = spec_.hidden;
+  int32_t* places = work_.take<int32_t>(rows);
+  for (const Step::Slice& slice : step.slices)
+    for (int32_t r = 0; r < slice.count; ++r) {
+      places[slice.begin + r] = slice.position + r;
+      check(slice.position + r < spec_.learned_positions, "a position beyond those that were learned");
+    }
+  float* added = work_.floats(rows, width);
+  backend.embed({.table = &positions_.weight, .ids = {places, static_cast<size_t>(rows)}, .out = added});
+  backend.axpby(
+      {.x = {.data = added, .rows = rows, .cols = width, .stride = width}, .y = x, .y_stride = width});
+}
+
 void Decoder::forward(const Step& step, ops::Backend& backend, const Output& output) {
   const Workspace::Frame frame(work_);
   ropes_.prepare(step);
   float* x = work_.floats(step.rows(), spec_.hidden);  // the residual stream [rows, hidden]
-  backend.embed({.table = &embedding_.weight, .ids = step.tokens, .scale = spec_.embed_scale, .out = x});
+  embed(step, backend, x);
   if (output.hidden) output.hidden(-1, x);
   for (size_t i = 0; i < layers_.size(); ++i) {
     enter_layer(step, i);

@@ -9,10 +9,7 @@ void RmsNorm::bind(Binder& binder, std::string_view name) {
 }
 
 void RmsNorm::forward(ops::Backend& backend, const ops::Rows& x, float* y, int64_t y_stride) const {
-  // A norm narrower than its rows is a norm per head.
-  const int64_t group = columns_ < x.cols ? columns_ : 0;
-  backend.rms_norm(
-      {.x = x, .weight = weight_.data(), .eps = params_.eps, .group = group, .y = y, .y_stride = y_stride});
+  backend.rms_norm({.x = x, .weight = weight_.data(), .eps = params_.eps, .y = y, .y_stride = y_stride});
 }
 
 void LayerNorm::bind(Binder& binder, std::string_view name) {

@@ -6,6 +6,7 @@
 #include "nn/attention.h"
 #include "nn/gated_mlp.h"
 #include "nn/layers.h"
+#include "nn/mlp.h"
 #include "nn/norm.h"
 #include "nn/params.h"
 #include "nn/sparse_moe.h"
@@ -50,11 +51,14 @@ const auto kMixers = {
 };
 const auto kFeedForwards = {
     ffn<GatedMlp>("gated_mlp", "down(act(gate(x)) * up(x))"),
-    ffn<SparseMoe>("sparse_moe", "a router and top-k experts, each a gated MLP"),
+    ffn<Mlp>("mlp", "down(act(up(x)))"),
+    ffn<SparseMoe>("sparse_moe", "a router and top-k experts, each a gated MLP; a shared expert beside them"),
 };
 const auto kLayers = {
     layer<PreNorm>("pre_norm", "x += mixer(norm(x)); x += ffn(norm(x))"),
+    layer<PostNorm>("post_norm", "x += norm(mixer(x)); x += norm(ffn(x))"),
     layer<SandwichNorm>("sandwich_norm", "x += norm(mixer(norm(x))); x += norm(ffn(norm(x)))"),
+    layer<Parallel>("parallel", "x += mixer(norm(x)) + ffn(norm(x))"),
 };
 
 template <class Entries>

@@ -1,28 +1,30 @@
 #pragma once
-// "sparse_moe": each row goes through its top-k experts, each a gated MLP (Shazeer et al. 2017).
-#include "nn/block.h"
+// "sparse_moe": each row goes through its top-k experts, each a gated MLP (Shazeer et al. 2017), and where
+// there is one through an expert that all rows share (Dai et al. 2024, DeepSeekMoE).
+#include <memory>
+
+#include "nn/gated_mlp.h"
+#include "nn/router.h"
 
 namespace varve::nn {
 
 class SparseMoe : public FeedForward {
  public:
   struct Params {
-    int64_t experts = 0;
-    int64_t active = 0;
+    Router::Params router;
     int64_t inner = 0;
     ops::Activation activation = ops::Activation::silu;
-    std::string router = "softmax_topk";
-    bool renormalize = false;
-    float scale = 1.0f;
+    std::string weighed = "output";
+    int64_t shared_inner = 0;
+    std::string shared_gate = "none";
     template <class V>
     void visit(V& v) {
-      v.required("experts", experts, "experts of the layer");
-      v.required("active", active, "experts that a row uses");
+      router.visit(v);
       v.required("inner", inner, "width inside an expert");
       v.optional("activation", activation, "activation of the gate");
-      v.choice("router", router, {"softmax_topk", "topk_softmax"}, "softmax before or after the choice");
-      v.optional("renormalize", renormalize, "chosen weights are divided by their sum");
-      v.optional("scale", scale, "factor of the chosen weights");
+      v.choice("weighed", weighed, {"output", "input"}, "what an expert's weight multiplies");
+      v.optional("shared_inner", shared_inner, "width inside the shared expert; 0: there is none");
+      v.choice("shared_gate", shared_gate, {"none", "sigmoid"}, "factor of the shared expert");
     }
   };
   SparseMoe(const Params& params, const BlockInit& init);
@@ -30,10 +32,18 @@ class SparseMoe : public FeedForward {
   void forward(Forward& at, const ops::Rows& x, const Into& out) const override;
 
  private:
+  struct Grouping;
+  Grouping group_by_expert(Workspace& work, const int32_t* chosen, int64_t choices) const;
+  float* gated(Forward& at, const Grouping& g, const ops::Rows& x, const int32_t* rows) const;
+  const float* weigh_input(Forward& at, const Grouping& g, const ops::Rows& x, float* weights) const;
+  void add_shared(Forward& at, const ops::Rows& x, const Into& out) const;
+
   Params params_;
   int64_t hidden_;
-  Linear router_;
+  Router router_;
   ExpertLinear gate_, up_, down_;
+  std::unique_ptr<GatedMlp> shared_;
+  Linear shared_gate_;  // [1, hidden]
 };
 
 }  // namespace varve::nn

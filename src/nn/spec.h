@@ -32,9 +32,10 @@ struct ModelSpec {
   int64_t vocab = 0;
   int64_t max_positions = 0;  // 0: the checkpoint does not say
   float embed_scale = 1.0f;
-  bool tied = false;           // the output matrix is the embedding
-  float logit_scale = 1.0f;    // logits are multiplied by it
-  float logit_softcap = 0.0f;  // 0: none
+  int64_t learned_positions = 0;  // rows of a table that is added to the embedding by position; 0: none
+  bool tied = false;              // the output matrix is the embedding
+  float logit_scale = 1.0f;       // logits are multiplied by it
+  float logit_softcap = 0.0f;     // 0: none
   BlockSpec final_norm;
   std::vector<LayerSpec> layers;
 };

@@ -130,9 +130,11 @@ struct KvAppendArgs {
 };
 
 /// Paged attention (Vaswani et al. 2017; pages after Kwon et al. 2023). Row at position p sees positions
-/// (p - window, p] (window 0: all of [0, p]); query head h reads KV head h / (heads / kv_heads).
-/// score = scale * q.k, then softcap * tanh(score / softcap) when softcap > 0; a sink adds exp(sink[h])
-/// to the softmax's sum. Keys and values of the rows themselves are in the pages already.
+/// (p - window, p] (window 0: all of [0, p]), and of those the ones in its own run of `chunk` positions
+/// (chunk 0: all); query head h reads KV head h / (heads / kv_heads).
+/// score = scale * q.k, then softcap * tanh(score / softcap) when softcap > 0, then plus slopes[h] times the
+/// key's position less the row's (ALiBi, Press et al. 2022); a sink adds exp(sink[h]) to the softmax's sum.
+/// Keys and values of the rows themselves are in the pages already.
 struct AttentionArgs {
   KvLayout layout;
   std::span<const KvSlice> slices;
@@ -141,10 +143,19 @@ struct AttentionArgs {
   int64_t heads = 0;
   float scale = 1.0f;
   int64_t window = 0;
+  int64_t chunk = 0;
   float softcap = 0.0f;
-  const float* sinks = nullptr;  // [heads] or null
-  float* out = nullptr;          // [rows, out_stride], heads x value_dim
+  const float* slopes = nullptr;  // [heads] or null
+  const float* sinks = nullptr;   // [heads] or null
+  float* out = nullptr;           // [rows, out_stride], heads x value_dim
   int64_t out_stride = 0;
+
+  /// The first position that a row at `position` sees.
+  int64_t first_seen(int64_t position) const {
+    const int64_t by_window = window > 0 && position >= window ? position - window + 1 : 0;
+    const int64_t by_chunk = chunk > 0 ? position - position % chunk : 0;
+    return by_window > by_chunk ? by_window : by_chunk;
+  }
 };
 
 /// out = act(gate) * up, element by element; up null: out = act(gate). In place (out == gate) allowed.
@@ -181,17 +192,27 @@ struct SoftcapArgs {
 };
 
 /// Top-k routing of a mixture of experts, one row of router logits per token.
-///   softmax_topk  probabilities over all experts, the k largest taken (ties: the lower index), then
-///                 divided by their sum when `renormalize`
+///   softmax_topk  scores are probabilities over all experts, the k largest taken (ties: the lower index)
 ///   topk_softmax  the k largest logits, softmax over those
-/// weights are then multiplied by `scale`. Chosen experts stand in order of falling probability.
+///   sigmoid_topk  scores are sigmoids of the logits, the k largest taken
+/// The weights of the chosen are their scores, divided by their sum when `renormalize`, times `scale`. Chosen
+/// experts stand in order of falling rank. With `bias` or `groups` (not of topk_softmax) the rank of an
+/// expert is its score plus its bias, and only experts of the `groups_kept` best groups are taken: experts
+/// stand in `groups` equal runs, and a run is worth the sum of its `group_best` best ranks (DeepSeek-AI
+/// 2024).
 struct RouteArgs {
-  enum class Kind : uint8_t { softmax_topk, topk_softmax };
+  enum class Kind : uint8_t { softmax_topk, topk_softmax, sigmoid_topk };
   Rows logits;  // [rows, experts]
   Kind kind = Kind::softmax_topk;
   int64_t active = 0;
   bool renormalize = false;
   float scale = 1.0f;
+  const float* bias = nullptr;  // [experts] or null
+  int64_t groups = 1;           // divides experts
+  int64_t groups_kept = 1;      // their experts are at least `active`
+  int64_t group_best = 1;       // at most the experts of a group
+  /// The k largest logits are the choice.
+  bool plain_choice() const { return !bias && groups_kept >= groups; }
   int32_t* experts = nullptr;  // [rows, active]
   float* weights = nullptr;    // [rows, active]
 };

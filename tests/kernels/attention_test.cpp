@@ -11,6 +11,8 @@ struct Shape {
   int64_t window = 0;
   float softcap = 0.0f;
   bool sinks = false;
+  int64_t chunk = 0;
+  bool slopes = false;
 
   ops::KvLayout layout() const {
     return {.kv_heads = kv_heads, .head_dim = head_dim, .value_dim = value_dim, .element = element};
@@ -18,7 +20,8 @@ struct Shape {
   std::string text() const {
     return std::to_string(heads) + "/" + std::to_string(kv_heads) + " heads of " + std::to_string(head_dim) +
            "," + std::to_string(value_dim) + " element " + std::to_string(element) + " window " +
-           std::to_string(window) + " cap " + std::to_string(softcap) + (sinks ? " sinks" : "");
+           std::to_string(window) + " cap " + std::to_string(softcap) + (sinks ? " sinks" : "") + " chunk " +
+           std::to_string(chunk) + (slopes ? " slopes" : "");
   }
 };
 
@@ -29,7 +32,8 @@ class World {
       : shape_(shape),
         lengths_(std::move(lengths)),
         pages_(shape.layout(), lengths_, page_seed, garbage),
-        sinks_(random_floats(static_cast<size_t>(shape.heads), 99)) {
+        sinks_(random_floats(static_cast<size_t>(shape.heads), 99)),
+        slopes_(random_floats(static_cast<size_t>(shape.heads), 98, 0.2f)) {
     for (size_t s = 0; s < lengths_.size(); ++s) {
       const auto n = static_cast<size_t>(lengths_[s]);
       const auto seed = static_cast<unsigned>(10 * s);
@@ -74,7 +78,9 @@ class World {
                        .heads = shape_.heads,
                        .scale = 1.0f / std::sqrt(static_cast<float>(shape_.head_dim)),
                        .window = shape_.window,
+                       .chunk = shape_.chunk,
                        .softcap = shape_.softcap,
+                       .slopes = shape_.slopes ? slopes_.data() : nullptr,
                        .sinks = shape_.sinks ? sinks_.data() : nullptr,
                        .out = out.data(),
                        .out_stride = out_cols},
@@ -110,7 +116,7 @@ class World {
   Shape shape_;
   std::vector<int64_t> lengths_;
   Pages pages_;
-  std::vector<float> sinks_;
+  std::vector<float> sinks_, slopes_;
   std::vector<std::vector<float>> queries_, keys_, values_, outputs_;
 };
 
@@ -133,6 +139,10 @@ const std::vector<Shape>& shapes() {
        .softcap = 2.0f,
        .sinks = true},
       {.heads = 60, .kv_heads = 1, .head_dim = 16, .value_dim = 16, .sinks = true},
+      {.heads = 4, .kv_heads = 2, .head_dim = 32, .value_dim = 32, .chunk = 24},
+      {.heads = 4, .kv_heads = 1, .head_dim = 16, .value_dim = 16, .chunk = 150},
+      {.heads = 6, .kv_heads = 6, .head_dim = 32, .value_dim = 32, .slopes = true},
+      {.heads = 2, .kv_heads = 1, .head_dim = 16, .value_dim = 16, .window = 50, .slopes = true},
   };
   return all;
 }

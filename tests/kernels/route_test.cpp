@@ -42,6 +42,45 @@ TEST_P(Route, EqualsRef) {
   }
 }
 
+TEST_P(Route, RanksWithBiasAndGroupsEqualRef) {
+  struct Choice {
+    int64_t experts, active, groups, groups_kept, group_best;
+    bool bias;
+  };
+  for (const Choice& c :
+       {Choice{8, 3, 1, 1, 1, true}, Choice{8, 3, 4, 2, 2, true}, Choice{60, 6, 6, 2, 1, false},
+        Choice{256, 8, 8, 4, 2, true}, Choice{5, 1, 1, 1, 1, false}}) {
+    for (const auto kind : {ops::RouteArgs::Kind::softmax_topk, ops::RouteArgs::Kind::sigmoid_topk}) {
+      for (const bool renormalize : {false, true}) {
+        const auto logits = random_floats(static_cast<size_t>(7 * c.experts), 52, 1.5f);
+        const auto bias = random_floats(static_cast<size_t>(c.experts), 53, 0.3f);
+        const ops::RouteArgs args{.logits = {},
+                                  .kind = kind,
+                                  .active = c.active,
+                                  .renormalize = renormalize,
+                                  .scale = 2.5f,
+                                  .bias = c.bias ? bias.data() : nullptr,
+                                  .groups = c.groups,
+                                  .groups_kept = c.groups_kept,
+                                  .group_best = c.group_best};
+        const Routed expected = route(ref(), logits, 7, args), found = route(kernels(), logits, 7, args);
+        EXPECT_EQ(found.experts, expected.experts);
+        expect_near(found.weights, expected.weights, 0, 2e-6, "weights");
+      }
+    }
+  }
+}
+
+TEST_P(Route, TheBiasChoosesAndTheScoreWeighs) {
+  const std::vector<float> logits = {0, 0, 0, 3}, bias = {0, 5, 0, 0};
+  const Routed out =
+      route(kernels(), logits, 1,
+            {.logits = {}, .kind = ops::RouteArgs::Kind::sigmoid_topk, .active = 2, .bias = bias.data()});
+  EXPECT_EQ(out.experts, (std::vector<int32_t>{1, 3}));
+  EXPECT_NEAR(out.weights[0], 0.5, 1e-6);
+  EXPECT_NEAR(out.weights[1], 1.0 / (1.0 + std::exp(-3.0)), 1e-6);
+}
+
 TEST_P(Route, TiesGoToTheLowerIndexAndWeightsSumUp) {
   const std::vector<float> logits = {1, 3, 3, 0, 3, 2};
   const Routed all = route(kernels(), logits, 1, {.logits = {}, .active = 4});

@@ -37,7 +37,7 @@ TEST(Params, ReadsWhatIsSetAndKeepsDefaults) {
   const auto read = read_params<Attention::Params>(params, "attention");
   EXPECT_EQ(read.heads, 8);
   EXPECT_EQ(read.window, 64);
-  EXPECT_EQ(read.qk_norm, "head");
+  EXPECT_EQ(read.qk_norm.over, "head");
   EXPECT_EQ(read.softcap, 0.0f);
 }
 
@@ -56,7 +56,7 @@ TEST(Params, RefusesUnknownMissingAndMistyped) {
   EXPECT_THAT(message_of(params), HasSubstr("0 to 2^40"));
   params = sound();
   params.set("qk_norm", "heads");
-  EXPECT_THAT(message_of(params), HasSubstr("one of none, head, full"));
+  EXPECT_THAT(message_of(params), HasSubstr("one of none, head, each, full"));
 }
 
 TEST(Params, DescriptionFollowsTheSameList) {
@@ -67,7 +67,7 @@ TEST(Params, DescriptionFollowsTheSameList) {
   const auto norm = std::find_if(info->params.begin(), info->params.end(),
                                  [](const ParamInfo& p) { return p.name == "qk_norm"; });
   ASSERT_NE(norm, info->params.end());
-  EXPECT_EQ(norm->choices, (std::vector<std::string>{"none", "head", "full"}));
+  EXPECT_EQ(norm->choices, (std::vector<std::string>{"none", "head", "each", "full"}));
   EXPECT_EQ(find_block(Role::ffn, "attention"), nullptr);
 }
 

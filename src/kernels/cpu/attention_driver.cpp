@@ -31,7 +31,7 @@ void AttentionWorkspace::add_tiles(const ops::AttentionArgs& args, const ops::Kv
                          .kv_head = static_cast<int32_t>(kv_head),
                          .head = static_cast<int32_t>(head),
                          .heads = static_cast<int32_t>(heads),
-                         .begin = args.window > 0 ? std::max<int64_t>(0, first - args.window + 1) : 0,
+                         .begin = args.first_seen(first),
                          .end = first + rows};
       cost_.push_back(cost_.back() + pages_of(tile) * (tile.queries() + kLoadCost));
       tiles_.push_back(tile);

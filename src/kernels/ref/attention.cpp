@@ -25,7 +25,7 @@ double get(const std::byte* base, int64_t index, int64_t element) {
 void attend(const ops::AttentionArgs& args, const ops::KvSlice& slice, int64_t i, int64_t head) {
   const ops::KvLayout& layout = args.layout;
   const int64_t position = slice.position + i, row = slice.begin + i;
-  const int64_t first = args.window > 0 ? std::max<int64_t>(0, position - args.window + 1) : 0;
+  const int64_t first = args.first_seen(position);
   const int64_t kv_head = head / (args.heads / layout.kv_heads);
   const float* q = args.q + row * args.q_stride + head * layout.head_dim;
   std::vector<double> weights;
@@ -38,6 +38,7 @@ void attend(const ops::AttentionArgs& args, const ops::KvSlice& slice, int64_t i
       score += q[d] * get(keys, layout.key_index(p % ops::kPageTokens, d), layout.element);
     score *= double{args.scale};
     if (args.softcap > 0) score = args.softcap * std::tanh(score / args.softcap);
+    if (args.slopes) score += double{args.slopes[head]} * static_cast<double>(p - position);
     weights.push_back(score);
     largest = std::max(largest, score);
   }
