@@ -1,7 +1,8 @@
 #pragma once
 // Vectors for the linear kernels, in the compiler's own vector arithmetic (conversions between widths are in
-// isa_*.h: the compiler does those one lane at a time). Included by one file per instruction set, after its `#pragma GCC target` and its definition of kLanes; everything is local to that
-// file, so that no function compiled for one machine is ever linked into another's path.
+// isa_*.h: the compiler does those one lane at a time). Included by one file per instruction set, after its
+// `#pragma GCC target` and its definition of kLanes; everything is local to that file, so that no function
+// compiled for one machine is ever linked into another's path.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
