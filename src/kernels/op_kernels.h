@@ -5,7 +5,7 @@
 //
 // `ref` is the scalar truth in float64. The tables for vector instructions are one body per op
 // (cpu/*.inc) compiled once for each of them (cpu/avx512.cpp and the like) over a wrapper of sixteen float
-// lanes, so they perform the same operations in the same order.
+// lanes: they perform the same operations in the same order and give the same bits as each other.
 #include <span>
 #include <string_view>
 

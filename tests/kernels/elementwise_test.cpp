@@ -5,6 +5,8 @@ namespace {
 
 class Elementwise : public EveryTable {};
 VARVE_EVERY_TABLE(Elementwise);
+class ElementwiseVectors : public EveryTable {};
+VARVE_EVERY_VECTOR_TABLE(ElementwiseVectors);
 
 constexpr ops::Activation kActivations[] = {ops::Activation::silu,         ops::Activation::gelu,
                                             ops::Activation::gelu_tanh,    ops::Activation::relu,
@@ -59,6 +61,25 @@ TEST_P(Elementwise, SigmoidOfAnythingIsWithinTwoInTenMillion) {
     const double expected = 1 / (1 + std::exp(-double{x[i]}));
     if (expected < 1e-37) continue;
     ASSERT_NEAR(y[i] / expected, 1.0, 2.5e-7) << x[i];
+  }
+}
+
+TEST_P(ElementwiseVectors, EveryInstructionSetLeavesTheSameBits) {
+  const auto x = sweep();
+  const auto n = static_cast<int64_t>(x.size());
+  for (const ops::Activation activation : kActivations) {
+    std::vector<float> first(x.size()), found(x.size());
+    ops::GatedArgs args{.gate = x.data(),
+                        .gate_stride = n,
+                        .rows = 1,
+                        .cols = n,
+                        .activation = activation,
+                        .out = first.data(),
+                        .out_stride = n};
+    all_op_kernels().front().kernels->gated(args);
+    args.out = found.data();
+    kernels().gated(args);
+    EXPECT_TRUE(same_bits(found, first)) << static_cast<int>(activation);
   }
 }
 

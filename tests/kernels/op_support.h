@@ -98,3 +98,10 @@ class Pages {
 #define VARVE_EVERY_TABLE(fixture) \
   INSTANTIATE_TEST_SUITE_P(        \
       Tables, fixture, ::testing::ValuesIn(all_op_kernels().begin(), all_op_kernels().end()), name_of_table)
+
+/// All but ref, which stands last.
+#define VARVE_EVERY_VECTOR_TABLE(fixture)                                                             \
+  GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(fixture);                                             \
+  INSTANTIATE_TEST_SUITE_P(Tables, fixture,                                                           \
+                           ::testing::ValuesIn(all_op_kernels().begin(), all_op_kernels().end() - 1), \
+                           name_of_table)

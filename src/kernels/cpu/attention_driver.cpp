@@ -6,8 +6,8 @@ namespace varve::kernels {
 
 namespace {
 
-constexpr int64_t kLoadCost = 4;           // loading a page costs about as much as this many queries on it
-constexpr int64_t kCostWorthAFork = 1024;  // below this the fork costs more than it saves
+constexpr int64_t kLoadCost = 4;          // loading a page costs about as much as this many queries on it
+constexpr int64_t kCostWorthAFork = 128;  // for each thread: about a microsecond
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
