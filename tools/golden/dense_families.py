@@ -274,6 +274,7 @@ def falcon_cases() -> list[Case]:
             },
             "falcon-rw: position by a slope on the scores (ALiBi), scaled with them",
             must_matter={"alibi": {"alibi": False}},
+            note="The reference attends by torch's scaled_dot_product_attention: Transformers' eager path adds the slopes twice.",
         ),
     ]
 

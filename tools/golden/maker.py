@@ -154,7 +154,7 @@ def measure(case: Case, attempt: int, path: Path) -> tuple[dict[str, Any], np.nd
     error = reference.double_error(model, ids, logits)
     golden = {
         "about": case.about,
-        "reference": reference.REFERENCE,
+        "reference": reference.reference_of(case.config),
         "torch": torch.__version__.partition("+")[0],
         "stored_dtype": case.dtype,
         **measured,

@@ -1,4 +1,4 @@
-"""Runs a checkpoint directory in Transformers, float32, eager attention, no cache; and measures how safe its answers are."""
+"""Runs a checkpoint directory in Transformers, float32, no cache; and measures how safe its answers are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from transformers import AutoModelForCausalLM
 
 from case import Case
 
-REFERENCE = f"transformers {transformers.__version__}, float32, eager attention, full forward without a cache"
+
+def attention_of(config: dict[str, Any]) -> str:
+    """Transformers 5.23 adds ALiBi's slopes twice in its eager path: once in the mask, once to the scores."""
+    return "sdpa" if config.get("alibi") else "eager"
+
+
+def reference_of(config: dict[str, Any]) -> str:
+    return f"transformers {transformers.__version__}, float32, {attention_of(config)} attention, full forward without a cache"
 
 
 @contextlib.contextmanager
@@ -37,7 +44,7 @@ def load(config: dict[str, Any], weights: Path) -> torch.nn.Module:
         model, info = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
-            attn_implementation="eager",
+            attn_implementation=attention_of(config),
             experts_implementation="eager",
             output_loading_info=True,
         )
