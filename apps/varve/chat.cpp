@@ -25,6 +25,7 @@ constexpr const char* kHelp =
 /// Lines from the terminal. A line is what the terminal's own editing makes of the keys.
 class Lines {
  public:
+  explicit Lines(const InterruptScope& interrupts) : interrupts_(interrupts) {}
   enum class Outcome { line, end, interrupted };
   Outcome next(std::string& line) {
     for (;;) {
@@ -33,12 +34,13 @@ class Lines {
         held_.erase(0, end + 1);
         return Outcome::line;
       }
-      char block[4096];
-      const ssize_t got = ::read(STDIN_FILENO, block, sizeof block);
-      if (got < 0 && errno == EINTR) {
+      if (!interrupts_.wait_readable(STDIN_FILENO)) {
         held_.clear();
         return Outcome::interrupted;
       }
+      char block[4096];
+      const ssize_t got = ::read(STDIN_FILENO, block, sizeof block);
+      if (got < 0 && errno == EINTR) continue;
       if (got <= 0) {
         if (held_.empty()) return Outcome::end;
         line = std::exchange(held_, {});
@@ -49,6 +51,7 @@ class Lines {
   }
 
  private:
+  const InterruptScope& interrupts_;
   std::string held_;
 };
 
@@ -165,7 +168,7 @@ class Chat {
   runtime::LoadedModel& model_;
   const ChatSettings& settings_;
   InterruptScope interrupts_;
-  Lines lines_;
+  Lines lines_{interrupts_};
   Array messages_;
   engine::KeepId kept_ = 0;
 };

@@ -1,6 +1,9 @@
 #include "interrupt.h"
 
+#include <poll.h>
 #include <signal.h>
+
+#include <cerrno>
 
 namespace varve::app {
 
@@ -25,5 +28,19 @@ InterruptScope::~InterruptScope() { ::sigaction(SIGINT, &previous, nullptr); }
 
 bool InterruptScope::pending() const { return interrupted != 0; }
 void InterruptScope::clear() { interrupted = 0; }
+
+bool InterruptScope::wait_readable(int fd) const {
+  // The signal is let in only while ppoll waits: none can slip in between the look and the wait.
+  sigset_t only_interrupt, before;
+  sigemptyset(&only_interrupt);
+  sigaddset(&only_interrupt, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &only_interrupt, &before);
+  while (!interrupted) {
+    pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
+    if (::ppoll(&ready, 1, nullptr, &before) >= 0 || errno != EINTR) break;
+  }
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  return !interrupted;
+}
 
 }  // namespace varve::app

@@ -12,6 +12,8 @@ class InterruptScope {
   /// Ctrl-C was pressed since the scope began or since clear().
   bool pending() const;
   void clear();
+  /// Waits until `fd` can be read. False when Ctrl-C was pressed, before the wait or during it.
+  bool wait_readable(int fd) const;
 };
 
 }  // namespace varve::app
