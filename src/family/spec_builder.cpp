@@ -45,11 +45,12 @@ class SpecBuilder {
       refuse("a model of so many layers", fmt::format("at most {} layers", kMostLayers),
              fmt::format("{}", layers));
 
-    Layer whole_model{.kinds = {}, .answers = &model_, .label = {}, .tell = true};
+    Layer whole_model{.kinds = {}, .answers = &model_, .label = {}, .prefix = "final_norm.", .tell = true};
     spec.final_norm =
         block(whole_model, nn::Role::norm, family_.base.roles.find("final_norm") ? "final_norm" : "norm");
     const auto kinds = kinds_of_layers(family_, view_, model_, layers);
     for (int64_t i = 0; i < layers; ++i) spec.layers.push_back(layer(kinds[static_cast<size_t>(i)], i));
+    join_origins();
     return spec;
   }
 
@@ -59,7 +60,8 @@ class SpecBuilder {
     std::vector<const Kind*> kinds;
     Answers* answers;
     std::string label;
-    bool tell;  // report its origins: the first layer of a kind
+    std::string prefix;  // of the names it reports
+    bool tell;           // report its origins: the first layer of a kind
   };
 
   [[noreturn]] void refuse(std::string what, std::string expected, std::string found) const {
@@ -75,9 +77,26 @@ class SpecBuilder {
            fmt::format("{} ({}), from {}", shown(found.value), found.value.kind_name(), found.origin));
   }
 
-  void tell(const Layer& layer, std::string name, const Answers::Answer& found) {
-    if (layer.tell)
-      report_.origins.push_back({layer.label, std::move(name), found.value, found.origin, found.inferred});
+  void tell(const Layer& layer, const std::string& name, const Answers::Answer& found) {
+    if (!layer.tell) return;
+    report_.origins.push_back({layer.label, layer.prefix + name, found.value, found.origin, found.inferred});
+  }
+
+  /// What all kinds of layers have alike is said once, for all.
+  void join_origins() {
+    std::vector<Origin> joined;
+    for (Origin& origin : report_.origins) {
+      auto alike = [&](const Origin& o) {
+        return o.name == origin.name && o.value == origin.value && o.from == origin.from;
+      };
+      const auto count =
+          static_cast<size_t>(std::count_if(report_.origins.begin(), report_.origins.end(), alike));
+      if (count == told_.size()) origin.kind.clear();
+      if (std::none_of(joined.begin(), joined.end(),
+                       [&](const Origin& o) { return o.kind == origin.kind && alike(o); }))
+        joined.push_back(origin);
+    }
+    report_.origins = std::move(joined);
   }
 
   Answers::Answer model_setting(const std::string& name) {
@@ -144,7 +163,7 @@ class SpecBuilder {
     std::vector<const Kind*> kinds;
     for (const std::string& name : names) kinds.push_back(family_.kinds.find(name));
     Answers answers(family_, view_, kinds, index);
-    Layer at{.kinds = kinds, .answers = &answers, .label = join_kinds(names), .tell = false};
+    Layer at{.kinds = kinds, .answers = &answers, .label = join_kinds(names), .prefix = {}, .tell = false};
     at.tell = std::find(told_.begin(), told_.end(), at.label) == told_.end();
     if (at.tell) told_.push_back(at.label);
     return {.layer = block(at, nn::Role::layer, "layer"),

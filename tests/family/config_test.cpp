@@ -201,6 +201,21 @@ TEST(Config, OriginsNameTheirSource) {
   EXPECT_EQ(from("attention.window"), "block's default");
 }
 
+TEST(Config, WhatAllLayersShareIsToldOnce) {
+  const FamilyLibrary library = FamilyLibrary::builtin();
+  SpecReport report;
+  build_spec(*library.find("gemma3_text"),
+             {.config = small_config(R"({"num_hidden_layers": 6})"), .gguf = false, .arch = {}, .where = "c"},
+             report);
+  std::vector<std::string> kinds, all;
+  for (const Origin& origin : report.origins) {
+    if (origin.name == "attention.window") kinds.push_back(origin.kind);
+    if (origin.name == "attention.heads") all.push_back(origin.kind);
+  }
+  EXPECT_EQ(kinds, (std::vector<std::string>{"sliding", "full"}));
+  EXPECT_EQ(all, (std::vector<std::string>{""}));
+}
+
 TEST(Config, AWrapperMayHoldTheKeys) {
   checkpoint::Checkpoint made;
   made.path = "/made";
@@ -217,6 +232,33 @@ TEST(Config, AWrapperMayHoldTheKeys) {
   EXPECT_EQ(*mixer(of, "scale"), Value(0.0625));
   EXPECT_EQ(of.embed_scale, 4.0f);
   EXPECT_TRUE(of.tied);
+}
+
+TEST(Config, AnyValueOfAnyKeyIsReadOrRefused) {
+  const FamilyLibrary library = FamilyLibrary::builtin();
+  const Value odd[] = {Value(true),    Value(-1),
+                       Value(0),       Value(int64_t{1} << 62),
+                       Value(1e300),   Value("word"),
+                       Value(Array{}), Value(Array{Value(1), Value("x")}),
+                       Value(Table{}), Value(Array(3, Value("full_attention"))),
+                       Value(nullptr)};
+  int read = 0, refused = 0;
+  for (const std::string& name : library.names()) {
+    const Family& family = *library.find(name);
+    for (const std::string& path :
+         readable_paths(family, {.config = {}, .gguf = false, .arch = {}, .where = "c"}))
+      for (const Value& value : odd) {
+        Value config = small_config();
+        const size_t dot = path.find('.');
+        Table inner;
+        if (dot != std::string::npos) inner.set(path.substr(dot + 1), value);
+        config.table().set(path.substr(0, dot), dot == std::string::npos ? value : Value(inner));
+        const std::string error = error_of([&] { fixture::spec_of(library, name, config); });
+        ++(error.empty() ? read : refused);
+      }
+  }
+  EXPECT_GT(read, 500);
+  EXPECT_GT(refused, 500);
 }
 
 TEST(Config, RealConfigsOfTheFamilies) {
