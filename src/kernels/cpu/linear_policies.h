@@ -53,7 +53,10 @@ struct Int8Policy {
     return Codes::bytes(place.data, Chunk, slice, n + i);
   }
   static VARVE_INLINE U begin(const ActScale& x) {
-    return Codes::kPlus == 0 ? U{} : set1(static_cast<uint32_t>(-Codes::kPlus * x.code_sum));
+    static_assert(Codes::kPlus == 0 || Codes::kPlus == 16 || Codes::kPlus == -128);
+    if constexpr (Codes::kPlus == 0) return U{};
+    const U minus16 = broadcast(&x.minus_sum16);
+    return Codes::kPlus == 16 ? minus16 : U{} - (minus16 << 3);
   }
   static VARVE_INLINE U step(U acc, U weights, U x) { return dot<Codes::kBits>(acc, weights, x); }
   static VARVE_INLINE F add(F sum, U acc, const Scales& w, const ActScale& x) {
@@ -133,7 +136,7 @@ struct Fp8Policy : Bf16Policy {
   }
   static VARVE_INLINE U weights(const ChunkPlace& place, const Scales&, int slice, int n, int i) {
     const U quad = Fp8Codes::value_quad(place.data, place.layout->chunk, slice, n / 2 + i / 2);
-    return e4m3_pair_to_bf16(i % 2 == 0 ? quad : quad >> 16);
+    return i % 2 == 0 ? e4m3_pair_to_bf16<0>(quad) : e4m3_pair_to_bf16<1>(quad);
   }
   static VARVE_INLINE F add(F sum, F acc, const Scales& w, const ActScale&) { return fma(acc, w.scale, sum); }
 };

@@ -31,9 +31,10 @@ VARVE_INLINE void prepare_int8(const float* x, int count, std::byte* codes, ActS
     sum_of_lane += code;
     store(codes + k, low_bytes(code));
   }
-  scale.code_sum = total(sum_of_lane);
+  const int32_t sum = total(sum_of_lane);
   scale.scale = inverse > 0 ? most / 127.0f : 0.0f;
-  scale.sum = scale.scale * static_cast<float>(scale.code_sum);
+  scale.sum = scale.scale * static_cast<float>(sum);
+  scale.minus_sum16 = -16 * sum;
 }
 
 VARVE_INLINE void prepare_bf16(const float* x, int count, std::byte* out) {

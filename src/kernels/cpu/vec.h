@@ -1,7 +1,8 @@
 #pragma once
 // Vectors for the linear kernels, in the compiler's own vector arithmetic (conversions between widths are in
-// isa_*.h: the compiler does those one lane at a time). Included by one file per instruction set, after its `#pragma GCC target` and its definition of kLanes; everything is local to that
-// file, so that no function compiled for one machine is ever linked into another's path.
+// isa_*.h: the compiler does those one lane at a time). Included by one file per instruction set, after its
+// `#pragma GCC target` and its definition of kLanes; everything is local to that file, so that no function
+// compiled for one machine is ever linked into another's path.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -45,14 +46,6 @@ VARVE_INLINE F as_float(U bits) { return cast<F>(bits); }
 VARVE_INLINE U as_bits(F value) { return cast<U>(value); }
 VARVE_INLINE F to_float(U integer) { return __builtin_convertvector(cast<S>(integer), F); }
 VARVE_INLINE U select(S mask, uint32_t yes, U no) { return (cast<U>(mask) & yes) | (~cast<U>(mask) & no); }
-
-/// OCP E4M3 codes (one in each lane) as float: the exponent is moved by a multiplication, which makes
-/// subnormals right as well.
-VARVE_INLINE F e4m3_to_float(U code) {
-  const U magnitude = (code & 0x7f) << 20;
-  const U value = as_bits(as_float(magnitude) * set1(0x1p120f));
-  return as_float(select(magnitude == set1(0x07f00000u), 0x7fc00000u, value) | ((code & 0x80) << 24));
-}
 
 /// OCP E8M0 codes as float: 2^(code - 127), 255 is NaN.
 VARVE_INLINE F e8m0_to_float(U code) {
