@@ -8,12 +8,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 
 #include "kernels/linear.h"
-#include "kernels/probe.h"
+#include "kernels/linear_kernels.h"
 #include "support/weights.h"
 
 namespace {
@@ -58,8 +58,11 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+/// Of the wall, but of the processor where one thread works alone and foreign load can be left out.
+double seconds_now(const ThreadPool& pool) {
+  timespec time{};
+  clock_gettime(pool.threads() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 struct Bench {
@@ -74,22 +77,47 @@ struct Bench {
     const double bytes = static_cast<double>(matrix.view().total_bytes());
     const auto count =
         std::max<int64_t>(1, static_cast<int64_t>(1e6 * static_cast<double>(options.megabytes) / bytes));
-    const double begin = now();
+    const double begin = seconds_now(pool);
     for (int64_t i = 0; i < count; ++i) matrices.push_back(ops::pack(matrix.view()));
     fmt::print("{}: packed at {:.2f} GB/s\n", test::format_name(format),
-               static_cast<double>(count) * bytes / (now() - begin) / 1e9);
+               static_cast<double>(count) * bytes / (seconds_now(pool) - begin) / 1e9);
   }
 
   /// One pass over `count` matrices, in seconds for each.
   double pass(const std::vector<float>& x, int64_t rows, std::vector<float>& y, size_t count) {
-    const double begin = now();
+    const double begin = seconds_now(pool);
     for (size_t i = 0; i < count; ++i) {
       const ops::LinearOut out{
           .weight = &matrices[i % matrices.size()], .y = y.data(), .y_stride = options.outs};
       linear(kernels, pool, options.precision, scratch,
              {.x = {x.data(), rows, options.cols, options.cols}, .outs = {&out, 1}});
     }
-    return (now() - begin) / static_cast<double>(count);
+    return (seconds_now(pool) - begin) / static_cast<double>(count);
+  }
+
+  /// Bytes per second of reading the packed matrices, the threads side by side.
+  double read_bandwidth() {
+    const double begin = seconds_now(pool);
+    double bytes = 0;
+    for (const ops::PackedWeight& matrix : matrices) {
+      const auto pages = static_cast<int64_t>(matrix.tiles.size()) / 4096;
+      pool.for_ranges(pages, [&](int64_t first, int64_t last) {
+        kernels.read(matrix.tiles.data() + first * 4096, (last - first) * 4096);
+      });
+      bytes += static_cast<double>(pages * 4096);
+    }
+    return bytes / (seconds_now(pool) - begin);
+  }
+
+  double int8_peak() {
+    constexpr int64_t kIterations = 1'000'000;
+    const double begin = seconds_now(pool);
+    int64_t operations = 0;
+    pool.run([&](int rank) {
+      const int64_t done = kernels.int8_operations(kIterations);
+      if (rank == 0) operations = done * pool.threads();
+    });
+    return static_cast<double>(operations) / (seconds_now(pool) - begin);
   }
 
   void measure(int64_t rows) {
@@ -98,9 +126,8 @@ struct Bench {
     const size_t count = rows >= 64 ? std::min<size_t>(matrices.size(), 3) : matrices.size();
     std::vector<double> gigabytes, gigaops, share_read, share_peak;
     for (int repeat = -1; repeat < options.repeats; ++repeat) {
-      const double bandwidth =
-          1e9 * kernels::read_bandwidth_gbs(pool, matrices.size() * matrices[0].tiles.size());
-      const double peak = 1e9 * kernels::int8_peak_gops(pool);
+      const double bandwidth = read_bandwidth();
+      const double peak = int8_peak();
       const double seconds = pass(x, rows, y, count);
       if (repeat < 0) continue;
       const double bytes = static_cast<double>(matrices[0].tiles.size());

@@ -47,12 +47,13 @@ struct Numerics {
 /// matrices always take f32.
 ActFormat activation_format(const ops::WeightFormat& format, Numerics numerics);
 
-/// int8 and int16, per chunk and row: x ~ scale * code; `sum` = scale * (sum of codes) as one float.
+/// int8 and int16, per chunk and row: x ~ scale * code; sum = scale * (sum of the codes). `minus_sum16` = -16
+/// * (sum of the codes): where weights are taken 16 above their value, the integer sum starts from it.
 struct ActScale {
   float scale = 0;
   float sum = 0;
-  int32_t code_sum = 0;  // of int8 codes, or of the high digits
-  int32_t low_sum = 0;   // of the low digits
+  int32_t minus_sum16 = 0;  // of int8 codes, or of the high digits
+  int32_t minus_low16 = 0;  // of the low digits
 };
 
 /// A row tile.
@@ -82,9 +83,12 @@ struct LinearKernels {
   /// Prepares row `row` of `tile` from x [cols].
   void (*prepare)(const ActFormat& format, const float* x, int64_t cols, const ActTile& tile, int row);
   Matmul (*matmul)(const ops::WeightFormat& format, Numerics numerics);
-  /// For kernels/probe.h: reads memory; runs the int8 kernels' instruction and returns its operations.
+  /// For kernels/probe.h: reads memory; runs the innermost instruction of the int8, bf16 and f32 kernels and
+  /// returns the number of operations (a multiplication and an addition are two).
   void (*read)(const std::byte* begin, int64_t bytes);
   int64_t (*int8_operations)(int64_t iterations);
+  int64_t (*bf16_operations)(int64_t iterations);
+  int64_t (*f32_operations)(int64_t iterations);
 };
 
 }  // namespace varve::kernels

@@ -10,6 +10,7 @@ constexpr int kLanes = 8;
 }
 }  // namespace varve::kernels
 
+#include "kernels/cpu/fp8.h"
 #include "kernels/cpu/vec.h"
 
 namespace varve::kernels {

@@ -47,6 +47,47 @@ VARVE_INLINE U look_up(const uint8_t (&table)[16], U index) {
   return cast<U>(_mm512_shuffle_epi8(bytes, cast<__m512i>(index)));
 }
 
+/// The magnitudes of E4M3 as bf16 (every one is a bf16 number), by code.
+struct Fp8Table {
+  alignas(64) uint16_t bits[128] = {};
+  constexpr Fp8Table() {
+    for (int code = 0; code < 128; ++code) {
+      const int exponent = code >> 3, mantissa = code & 7;
+      if (exponent > 0) {
+        bits[code] = static_cast<uint16_t>((exponent + 120) << 7 | mantissa << 4);
+      } else if (mantissa > 0) {  // mantissa * 2^-9, made normal
+        const int top = mantissa >= 4 ? 2 : mantissa >= 2 ? 1 : 0;
+        bits[code] = static_cast<uint16_t>((118 + top) << 7 | ((mantissa << (7 - top)) & 0x7f));
+      }
+    }
+    bits[127] = 0x7fc0;  // NaN
+  }
+};
+constexpr Fp8Table kFp8Table;
+
+/// Codes in the low byte of each 16-bit half as bf16.
+VARVE_INLINE U e4m3_halves_to_bf16(__m512i codes) {
+  const auto* table = reinterpret_cast<const __m512i*>(kFp8Table.bits);
+  const __m512i below64 = _mm512_permutex2var_epi16(table[0], codes, table[1]);
+  const __m512i above = _mm512_permutex2var_epi16(table[2], codes, table[3]);
+  const __mmask32 is_above = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(0x40));
+  const __m512i magnitude = _mm512_mask_mov_epi16(below64, is_above, above);
+  const __m512i sign = _mm512_slli_epi16(codes, 8);
+  return cast<U>(_mm512_ternarylogic_epi32(sign, _mm512_set1_epi16(static_cast<int16_t>(0x8000)), magnitude,
+                                           0xea));  // sign & 0x8000 | magnitude
+}
+
+VARVE_INLINE F e4m3_to_float(U code) { return as_float(e4m3_halves_to_bf16(cast<__m512i>(code)) << 16); }
+
+/// Codes 2 * Pair and 2 * Pair + 1 of each lane.
+template <int Pair>
+VARVE_INLINE U e4m3_pair_to_bf16(U codes) {
+  const __m128i spread =
+      _mm_set_epi8(-1, 13 + 2 * Pair, -1, 12 + 2 * Pair, -1, 9 + 2 * Pair, -1, 8 + 2 * Pair, -1, 5 + 2 * Pair,
+                   -1, 4 + 2 * Pair, -1, 1 + 2 * Pair, -1, 2 * Pair);
+  return e4m3_halves_to_bf16(_mm512_shuffle_epi8(cast<__m512i>(codes), _mm512_broadcast_i32x4(spread)));
+}
+
 /// acc + w[2i] * x[2i] + w[2i + 1] * x[2i + 1] of bf16 pairs.
 VARVE_INLINE F dot_bf16(F acc, U weights, U x) {
 #ifdef VARVE_BF16

@@ -20,7 +20,9 @@ const LinearKernels& linear_variant_avx512_bf16() {
                                           .prepare = prepare,
                                           .matmul = select_matmul,
                                           .read = read_memory,
-                                          .int8_operations = int8_operations};
+                                          .int8_operations = int8_operations,
+                                          .bf16_operations = bf16_operations,
+                                          .f32_operations = f32_operations};
   return kKernels;
 }
 

@@ -90,7 +90,7 @@ struct AffineCodes {
 struct Fp4Codes {
   static constexpr int kBits = 5;
   static constexpr bool kBias = false;
-  static constexpr int kPlus = kSignedWeights ? 0 : 12;
+  static constexpr int kPlus = kSignedWeights ? 0 : 16;
   static VARVE_INLINE U bytes(const std::byte* planes, int chunk, int slice, int n) {
     return fp4_quad<kPlus>(code_quad<4>(planes, chunk, slice, n));
   }
@@ -103,13 +103,6 @@ struct Fp4Codes {
     return fp4_quad<0>(code_quad<4>(planes, chunk, slice, n));
   }
 };
-
-/// The low two codes of each lane as a bf16 pair: every E4M3 number is one.
-VARVE_INLINE U e4m3_pair_to_bf16(U codes) {
-  const U low = as_bits(e4m3_to_float(codes & 0xff));
-  const U high = as_bits(e4m3_to_float((codes >> 8) & 0xff));
-  return (low >> 16) | (high & 0xffff0000u);
-}
 
 /// E4M3 codes: no integers, values only.
 struct Fp8Codes {

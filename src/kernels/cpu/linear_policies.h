@@ -40,6 +40,15 @@ VARVE_INLINE ScaleAndBias scale_and_bias(const ChunkPlace& place, int slice) {
   return {Codes::scale(place.scales(slice)), Codes::kBias ? place.biases(slice) : F{}};
 }
 
+/// What the integer sum of weights taken kPlus above their value starts from: -kPlus * (sum of x's codes).
+template <class Codes>
+VARVE_INLINE U integer_start(const int32_t* minus_sum16) {
+  static_assert(Codes::kPlus == 0 || Codes::kPlus == 16 || Codes::kPlus == -128);
+  if constexpr (Codes::kPlus == 0) return U{};
+  const U minus16 = broadcast(minus_sum16);
+  return Codes::kPlus == 16 ? minus16 : U{} - (minus16 << 3);
+}
+
 /// Integer weights against int8 activations.
 template <class Codes, int Chunk>
 struct Int8Policy {
@@ -53,9 +62,7 @@ struct Int8Policy {
   static VARVE_INLINE U weights(const ChunkPlace& place, const Scales&, int slice, int n, int i) {
     return Codes::bytes(place.data, Chunk, slice, n + i);
   }
-  static VARVE_INLINE U begin(const ActScale& x) {
-    return Codes::kPlus == 0 ? U{} : set1(static_cast<uint32_t>(-Codes::kPlus * x.code_sum));
-  }
+  static VARVE_INLINE U begin(const ActScale& x) { return integer_start<Codes>(&x.minus_sum16); }
   static VARVE_INLINE U step(U acc, U weights, U x) { return dot<Codes::kBits>(acc, weights, x); }
   static VARVE_INLINE F add(F sum, U acc, const Scales& w, const ActScale& x) {
     if constexpr (Codes::kBias) sum = fma(w.bias, set1(x.sum), sum);
@@ -80,9 +87,7 @@ struct Int16Policy {
     return Codes::bytes(place.data, Chunk, slice, (n + i) / 2);
   }
   static VARVE_INLINE Acc begin(const ActScale& x) {
-    if constexpr (Codes::kPlus == 0) return {U{}, U{}};
-    return {set1(static_cast<uint32_t>(-Codes::kPlus * x.code_sum)),
-            set1(static_cast<uint32_t>(-Codes::kPlus * x.low_sum))};
+    return {integer_start<Codes>(&x.minus_sum16), integer_start<Codes>(&x.minus_low16)};
   }
   static VARVE_INLINE Acc step(Acc acc, U weights, U x) {
     return {acc.other, dot<Codes::kBits>(acc.next, weights, x)};
@@ -166,7 +171,7 @@ struct Fp8Policy : Bf16Policy {
   }
   static VARVE_INLINE U weights(const ChunkPlace& place, const Scales&, int slice, int n, int i) {
     const U quad = Fp8Codes::value_quad(place.data, place.layout->chunk, slice, n / 2 + i / 2);
-    return e4m3_pair_to_bf16(i % 2 == 0 ? quad : quad >> 16);
+    return i % 2 == 0 ? e4m3_pair_to_bf16<0>(quad) : e4m3_pair_to_bf16<1>(quad);
   }
   static VARVE_INLINE F add(F sum, F acc, const Scales& w, const ActScale&) { return fma(acc, w.scale, sum); }
 };

@@ -31,9 +31,10 @@ VARVE_INLINE void prepare_int8(const float* x, int count, std::byte* codes, ActS
     sum_of_lane += code;
     store(codes + k, low_bytes(code));
   }
-  scale.code_sum = total(sum_of_lane);
+  const int32_t sum = total(sum_of_lane);
   scale.scale = inverse > 0 ? most / 127.0f : 0.0f;
-  scale.sum = scale.scale * static_cast<float>(scale.code_sum);
+  scale.sum = scale.scale * static_cast<float>(sum);
+  scale.minus_sum16 = -16 * sum;
 }
 
 /// `count` is a multiple of 4 and of kLanes.
@@ -61,10 +62,11 @@ VARVE_INLINE void prepare_int16(const float* x, int count, std::byte* digits, Ac
     std::memcpy(digits + 2 * k, highs + k, 4);
     std::memcpy(digits + 2 * k + 4, lows + k, 4);
   }
-  scale.code_sum = total(high_of_lane);
-  scale.low_sum = total(low_of_lane);
+  const int32_t high_sum = total(high_of_lane), low_sum = total(low_of_lane);
+  scale.minus_sum16 = -16 * high_sum;
+  scale.minus_low16 = -16 * low_sum;
   scale.scale = inverse > 0 ? most / 127.0f / static_cast<float>(kHighDigit) : 0.0f;
-  scale.sum = scale.scale * static_cast<float>(kHighDigit * scale.code_sum + scale.low_sum);
+  scale.sum = scale.scale * static_cast<float>(kHighDigit * high_sum + low_sum);
 }
 
 VARVE_INLINE void prepare_bf16(const float* x, int count, std::byte* out) {

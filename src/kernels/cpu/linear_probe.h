@@ -1,5 +1,5 @@
 #pragma once
-// The two loops behind kernels/probe.h, for one instruction set; included by the per-instruction-set files.
+// The loops behind kernels/probe.h, for one instruction set; included by the per-instruction-set files.
 #include "kernels/cpu/vec.h"
 
 namespace varve::kernels {
@@ -31,20 +31,43 @@ void read_memory(const std::byte* begin, int64_t bytes) {
   hide(a);
 }
 
-int64_t int8_operations(int64_t iterations) {
-  constexpr int kChains = 12;  // more than the latency times the throughput of any machine so far
-  U acc[kChains] = {};
-  for (U& chain : acc) hide(chain);
-  U weights = set1(0x01020304u), x = set1(0x05060708u);
-  for (int64_t i = 0; i < iterations; ++i) {
-#pragma GCC unroll 12
-    for (int chain = 0; chain < kChains; ++chain) acc[chain] = dot<4>(acc[chain], weights, x);
-    hide(weights);
-    hide(x);
-  }
+/// Chains of acc = step(acc, w, x): enough of them to hide the latency of any machine so far, few enough for
+/// sixteen registers. Chains that the compiler may not merge, each step in its place, without copies.
+template <class Acc, class Step>
+VARVE_INLINE void run_chains(int64_t iterations, const Step& step) {
+  constexpr int kChains = 12;
+  Acc acc[kChains] = {};
+  U w = set1(0x3f803f80u), x = set1(0x3f003f00u);
 #pragma GCC unroll 12
   for (int chain = 0; chain < kChains; ++chain) hide(acc[chain]);
-  return iterations * kChains * kLanes * 4 * 2;
+  for (int64_t i = 0; i < iterations; ++i) {
+#pragma GCC unroll 12
+    for (int chain = 0; chain < kChains; ++chain) {
+      acc[chain] = step(acc[chain], w, x);
+      hide(acc[chain]);
+    }
+    hide(w);
+    hide(x);
+  }
+}
+
+int64_t int8_operations(int64_t iterations) {
+  run_chains<U>(
+      iterations, [&](U acc, U w, U x) __attribute__((always_inline)) { return dot<4>(acc, w, x); });
+  return iterations * 12 * kLanes * 4 * 2;
+}
+
+int64_t bf16_operations(int64_t iterations) {
+  run_chains<F>(
+      iterations, [&](F acc, U w, U x) __attribute__((always_inline)) { return dot_bf16(acc, w, x); });
+  return iterations * 12 * kLanes * 2 * 2;
+}
+
+int64_t f32_operations(int64_t iterations) {
+  run_chains<F>(
+      iterations, [&](F acc, U w, U x)
+                      __attribute__((always_inline)) { return fma(as_float(w), as_float(x), acc); });
+  return iterations * 12 * kLanes * 2;
 }
 
 }  // namespace

@@ -47,14 +47,6 @@ VARVE_INLINE U as_bits(F value) { return cast<U>(value); }
 VARVE_INLINE F to_float(U integer) { return __builtin_convertvector(cast<S>(integer), F); }
 VARVE_INLINE U select(S mask, uint32_t yes, U no) { return (cast<U>(mask) & yes) | (~cast<U>(mask) & no); }
 
-/// OCP E4M3 codes (one in each lane) as float: the exponent is moved by a multiplication, which makes
-/// subnormals right as well.
-VARVE_INLINE F e4m3_to_float(U code) {
-  const U magnitude = (code & 0x7f) << 20;
-  const U value = as_bits(as_float(magnitude) * set1(0x1p120f));
-  return as_float(select(magnitude == set1(0x07f00000u), 0x7fc00000u, value) | ((code & 0x80) << 24));
-}
-
 /// OCP E8M0 codes as float: 2^(code - 127), 255 is NaN.
 VARVE_INLINE F e8m0_to_float(U code) {
   const U normal = select(code == set1(0u), 0x00400000u, code << 23);

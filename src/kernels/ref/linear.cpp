@@ -18,12 +18,13 @@ void prepare_int8(const float* x, int count, int8_t* codes, ActScale& scale) {
   for (int k = 0; k < count; ++k) most = std::max(most, std::fabs(x[k]));
   const float inverse = most > kTinyActivation ? 127.0f / most : 0.0f;
   scale.scale = inverse > 0 ? most / 127.0f : 0.0f;
-  scale.code_sum = 0;
+  int32_t sum = 0;
   for (int k = 0; k < count; ++k) {
     codes[k] = static_cast<int8_t>(std::nearbyint(x[k] * inverse));
-    scale.code_sum += codes[k];
+    sum += codes[k];
   }
-  scale.sum = scale.scale * static_cast<float>(scale.code_sum);
+  scale.sum = scale.scale * static_cast<float>(sum);
+  scale.minus_sum16 = -16 * sum;
 }
 
 /// Two digits: x ~ scale * (254 * high + low).
@@ -32,16 +33,18 @@ void prepare_int16(const float* x, int count, int8_t* digits, ActScale& scale) {
   for (int k = 0; k < count; ++k) most = std::max(most, std::fabs(x[k]));
   const float inverse = most > kTinyActivation ? 127.0f / most : 0.0f;
   scale.scale = inverse > 0 ? most / 127.0f / kHighDigit : 0.0f;
-  scale.code_sum = scale.low_sum = 0;
+  int32_t high_sum = 0, low_sum = 0;
   for (int k = 0; k < count; ++k) {
     const float high = std::nearbyint(x[k] * inverse);
     const float low = std::nearbyint((x[k] * inverse - high) * kHighDigit);
     digits[k / 4 * 8 + k % 4] = static_cast<int8_t>(high);
     digits[k / 4 * 8 + 4 + k % 4] = static_cast<int8_t>(low);
-    scale.code_sum += static_cast<int32_t>(high);
-    scale.low_sum += static_cast<int32_t>(low);
+    high_sum += static_cast<int32_t>(high);
+    low_sum += static_cast<int32_t>(low);
   }
-  scale.sum = scale.scale * static_cast<float>(kHighDigit * scale.code_sum + scale.low_sum);
+  scale.sum = scale.scale * static_cast<float>(kHighDigit * high_sum + low_sum);
+  scale.minus_sum16 = -16 * high_sum;
+  scale.minus_low16 = -16 * low_sum;
 }
 
 void prepare(const ActFormat& format, const float* x, int64_t cols, const ActTile& tile, int row) {
@@ -109,14 +112,15 @@ void read_memory(const std::byte* begin, int64_t bytes) {
   asm volatile("" : "+r"(sum));
 }
 
-int64_t int8_operations(int64_t iterations) {
-  int32_t sum = 0;
+template <class Number>
+int64_t scalar_operations(int64_t iterations) {
+  Number sum = 0;
   for (int64_t i = 0; i < iterations; ++i) {
-    int32_t weight = 3, x = -5;
-    asm volatile("" : "+r"(weight), "+r"(x));
-    sum += weight * x;
-    asm volatile("" : "+r"(sum));
+    Number weight = 3, x = -5;
+    asm volatile("" : "+m"(weight), "+m"(x));
+    sum = static_cast<Number>(sum + weight * x);
   }
+  asm volatile("" ::"m"(sum));
   return 2 * iterations;
 }
 
@@ -132,7 +136,9 @@ const LinearKernels& linear_kernels_ref() {
                                           .prepare = prepare,
                                           .matmul = select,
                                           .read = read_memory,
-                                          .int8_operations = int8_operations};
+                                          .int8_operations = scalar_operations<int32_t>,
+                                          .bf16_operations = scalar_operations<float>,
+                                          .f32_operations = scalar_operations<float>};
   return kKernels;
 }
 
