@@ -204,7 +204,7 @@ TEST(Families, AreListedAndShown) {
   EXPECT_THAT(run_varve({"families"}).out, HasSubstr("qwen3_moe"));
   EXPECT_GE(parsed(run_varve({"families", "--json"}).out).array().size(), 6u);
   EXPECT_THAT(run_varve({"families", "phi3"}).out, HasSubstr("[match]"));
-  EXPECT_THAT(run_varve({"families", "phi4"}).err, HasSubstr("Did you mean phi3"));
+  EXPECT_THAT(run_varve({"families", "gemma3_txt"}).err, HasSubstr("Did you mean gemma3_text"));
 }
 
 }  // namespace
