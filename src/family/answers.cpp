@@ -77,7 +77,7 @@ bool Answers::from_config(const Source& source, Answer& into, bool& said_null) {
 
 bool Answers::from_alternative(const Alternative& alternative, Answer& into, bool& said_null) {
   const std::string name = with_arch(alternative.name, view_);
-  if (alternative.form != Alternative::Form::path) return from_tensors(alternative, name, into);
+  if (!alternative.reads_config()) return from_tensors(alternative, name, into);
   if (name.find(kKind) == std::string::npos) return from_path(alternative, name, into, said_null);
   for (auto kind = kinds_.rbegin(); kind != kinds_.rend(); ++kind)
     for (const std::string& word : (*kind)->words)
@@ -135,7 +135,7 @@ bool Answers::from_path(const Alternative& alternative, const std::string& path,
     said_null = true;
     return false;
   }
-  Value value = *found;
+  Value value = alternative.form == Alternative::Form::says ? alternative.value : *found;
   if (alternative.each) {
     if (!value.is_array() || layer_ < 0 || static_cast<size_t>(layer_) >= value.array().size()) {
       if (value.is_array() && layer_ >= 0)
@@ -219,7 +219,7 @@ void add_source(const Family& family, const ConfigView& view, const std::string&
     const Source* source = view.reading(overlay).config.find(key);
     if (!source) return;
     for (const Alternative& a : source->alternatives)
-      if (a.form == Alternative::Form::path) add_paths(family, view, a.name + rest, into, depth + 1);
+      if (a.reads_config()) add_paths(family, view, a.name + rest, into, depth + 1);
   };
   from(family.base);
   for (const auto& [name, kind] : family.kinds) from(kind.overlay);
@@ -252,7 +252,7 @@ std::vector<std::string> readable_paths(const Family& family, const ConfigView& 
     for (const auto& [key, source] : view.reading(overlay).config)
       if (std::binary_search(used.begin(), used.end(), key))
         for (const Alternative& a : source.alternatives)
-          if (a.form == Alternative::Form::path) add_paths(family, view, a.name, out, 0);
+          if (a.reads_config()) add_paths(family, view, a.name, out, 0);
   };
   all(family.base);
   for (const auto& [name, kind] : family.kinds) all(kind.overlay);

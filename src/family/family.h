@@ -58,6 +58,7 @@ struct Alternative {
     path,     // the config's member `name`, "a.b"; "$key.b" looks inside the table that key names
     rows,     // the number of rows of the stored tensor `name`
     numbers,  // the elements of the stored tensor `name`
+    says,     // `value` when the config has the member `name`
     has,      // `value` when there is a stored tensor `name`
     lacks,    // `value` when there is none, among tensors that are known
   };
@@ -68,6 +69,7 @@ struct Alternative {
   bool only = false;                                 // a word that is not listed says nothing
   std::string when;                                  // a canonical key that must be true; empty: always
   bool each = false;                                 // a list with one value for each layer
+  bool reads_config() const { return form == Form::path || form == Form::says; }
 };
 
 struct Source {
@@ -128,6 +130,7 @@ struct Rename {
 struct Drop {
   std::string pattern;
   Setting when;  // true, or a canonical key
+  Setting from;  // when it says something: only where the pattern's # is at least so much
 };
 
 /// A change to tensors of canonical name `pattern`, before anyone sees them.

@@ -143,7 +143,7 @@ class Checker {
 
   void check_alternative(const Alternative& a, const Place& place) {
     if (!a.when.empty()) use_key(a.when, place);
-    if (a.form != Alternative::Form::path) return;
+    if (!a.reads_config()) return;
     if (a.name.empty()) fail_at(place, "a [config] path is empty");
     if (a.name[0] == '$') use_key(a.name.substr(1, a.name.find('.') - 1), place);
     for (size_t at = a.name.find('<'); at != std::string::npos; at = a.name.find('<', at + 1)) {
@@ -162,7 +162,10 @@ class Checker {
   }
 
   void tensors(const TensorRules& rules) {
-    for (const Drop& drop : rules.drops) uses(drop.when);
+    for (const Drop& drop : rules.drops) {
+      uses(drop.when);
+      uses(drop.from);
+    }
     for (const Transform& t : rules.transforms) {
       uses(t.groups);
       uses(t.amount);

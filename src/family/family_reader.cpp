@@ -129,6 +129,8 @@ class Reader {
         set(Form::rows, text(key, item));
       else if (key == "numbers")
         set(Form::numbers, text(key, item));
+      else if (key == "says")
+        set(Form::says, text(key, item));
       else if (key == "has")
         set(Form::has, text(key, item));
       else if (key == "lacks")
@@ -144,12 +146,15 @@ class Reader {
       else if (key == "each")
         out.each = boolean(key, item);
       else
-        fail_unknown(at(item), "word in [config]", key,
-                     {"from", "rows", "numbers", "has", "lacks", "value", "words", "only", "when", "each"});
+        fail_unknown(
+            at(item), "word in [config]", key,
+            {"from", "rows", "numbers", "says", "has", "lacks", "value", "words", "only", "when", "each"});
     }
-    if (!found) fail_at(at(value), "this [config] entry must say one of from, rows, numbers, has, lacks");
-    const bool tells = out.form == Form::has || out.form == Form::lacks;
-    if (tells == out.value.is_null()) fail_at(at(value), "\"value\" stands beside has or lacks, and must");
+    if (!found)
+      fail_at(at(value), "this [config] entry must say one of from, rows, numbers, says, has, lacks");
+    const bool tells = out.form == Form::says || out.form == Form::has || out.form == Form::lacks;
+    if (tells == out.value.is_null())
+      fail_at(at(value), "\"value\" stands beside says, has or lacks, and must");
     return out;
   }
 
@@ -208,6 +213,23 @@ class Reader {
     }
   }
 
+  /// true, "$key", or {from = "$layers"}.
+  Drop drop(const std::string& pattern, const Value& value) const {
+    Drop out{.pattern = pattern, .when = setting(value), .from = {}};
+    if (!value.is_table()) {
+      if (!value.is_boolean()) key_name(pattern, value);
+      return out;
+    }
+    for (const auto& [key, item] : value.table()) {
+      if (key != "from") fail_unknown(at(item), "word in [drop]", key, {"from"});
+      out.from = setting(item);
+    }
+    if (count_marks(pattern, '#') != 1 || out.from.constant.is_null())
+      fail_at(at(value), "{from = ...} goes with a pattern that has one #: the number that is compared");
+    out.when.constant = true;
+    return out;
+  }
+
   Transform transform(const std::string& pattern, const Value& value) const {
     using Form = Transform::Form;
     Transform out{.pattern = pattern,
@@ -260,10 +282,7 @@ class Reader {
     } else if (key == "tensors") {
       read_tensors(value, tensors);
     } else if (key == "drop") {
-      for (const auto& [pattern, when] : table(key, value)) {
-        if (!when.is_boolean()) key_name(pattern, when);
-        tensors.drops.push_back({pattern, setting(when)});
-      }
+      for (const auto& [pattern, when] : table(key, value)) tensors.drops.push_back(drop(pattern, when));
     } else if (key == "transforms") {
       for (const auto& [pattern, change] : table(key, value))
         tensors.transforms.push_back(transform(pattern, change));

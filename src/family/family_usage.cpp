@@ -32,7 +32,10 @@ class Usage {
         if (!rule.when.empty()) use(rule.when);
       }
     for (const TensorRules* rules : {&family_.hub_tensors, &family_.gguf_tensors}) {
-      for (const Drop& drop : rules->drops) use(drop.when);
+      for (const Drop& drop : rules->drops) {
+        use(drop.when);
+        use(drop.from);
+      }
       for (const Transform& t : rules->transforms) {
         use(t.groups);
         use(t.amount);
@@ -66,8 +69,7 @@ class Usage {
         if (const Source* source = reading->config.find(key))
           for (const Alternative& a : source->alternatives) {
             if (!a.when.empty()) use(a.when);
-            if (a.form == Alternative::Form::path && a.name.starts_with('$'))
-              use(a.name.substr(1, a.name.find('.') - 1));
+            if (a.reads_config() && a.name.starts_with('$')) use(a.name.substr(1, a.name.find('.') - 1));
           }
         if (const Default* fallback = reading->defaults.find(key)) {
           use(fallback->otherwise);

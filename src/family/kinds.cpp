@@ -71,10 +71,9 @@ class AxisReader {
 
   void apply_list(const KindRule& rule, const Answers::Answer& value) {
     const std::vector<std::string> words = words_of(value.value, value.origin, view_.where);
-    const bool whole = rule.form == Form::list;
-    if (words.empty() || (whole && words.size() != kinds_.size()))
-      wrong(fmt::format("{} must name the kind of {}", value.origin,
-                        whole ? "every layer" : "at least one layer"),
+    if (words.empty()) return;  // speaks about no layer
+    if (rule.form == Form::list && words.size() != kinds_.size())
+      wrong(fmt::format("{} must name the kind of every layer", value.origin),
             fmt::format("{} words", kinds_.size()), fmt::format("{}", words.size()));
     for (size_t i = 0; i < kinds_.size(); ++i) decide(i, kind_called(words[i % words.size()], value.origin));
   }

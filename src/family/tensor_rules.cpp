@@ -107,7 +107,10 @@ class NameMapper {
 
   bool is_dropped(const std::string& name) const {
     return std::any_of(rules_.drops.begin(), rules_.drops.end(), [&](const Drop& drop) {
-      if (!match_pattern(drop.pattern, name)) return false;
+      const auto match = match_pattern(drop.pattern, name);
+      if (!match) return false;
+      const Value from = model_.evaluate(drop.from).value;
+      if (from.is_number() && static_cast<double>(match->number) < from.number()) return false;
       const Value when = model_.evaluate(drop.when).value;
       return when.is_boolean() && when.boolean();
     });
