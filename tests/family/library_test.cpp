@@ -125,6 +125,7 @@ TEST(Library, AnUnknownModelTypeIsRefusedWithAllThatIsKnown) {
   MadeCheckpoint made(
       fixture::small_config(R"({"model_type": "llamma", "swirl": 3, "attention_bias": false})"));
   made.add("model.embed_tokens.weight", {16, 8});
+  made.add("model.layers.0.post_attention_layernorm.weight", {8});  // what a parallel block has not
   made.add("model.swirls.0.weight", {3});
   made.add("model.swirls.1.weight", {3});
   const FamilyLibrary library = FamilyLibrary::builtin();
