@@ -131,6 +131,7 @@ struct Drop {
   std::string pattern;
   Setting when;  // true, or a canonical key
   Setting from;  // when it says something: only where the pattern's # is at least so much
+  Value written;
 };
 
 /// A change to tensors of canonical name `pattern`, before anyone sees them.

@@ -215,7 +215,7 @@ class Reader {
 
   /// true, "$key", or {from = "$layers"}.
   Drop drop(const std::string& pattern, const Value& value) const {
-    Drop out{.pattern = pattern, .when = setting(value), .from = {}};
+    Drop out{.pattern = pattern, .when = setting(value), .from = {}, .written = value};
     if (!value.is_table()) {
       if (!value.is_boolean()) key_name(pattern, value);
       return out;

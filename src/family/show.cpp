@@ -87,7 +87,7 @@ class Lines {
   }
   void tensors(const std::string& prefix, const TensorRules& rules) {
     for (const Rename& r : rules.renames) add(prefix + "tensors", r.from, Value(r.to), r.place);
-    for (const Drop& d : rules.drops) add(prefix + "drop", d.pattern, d.when.constant, d.when.place);
+    for (const Drop& d : rules.drops) add(prefix + "drop", d.pattern, d.written, d.when.place);
     for (const Transform& t : rules.transforms) add(prefix + "transforms", t.pattern, t.written, t.place);
   }
   void spectators(const std::string& prefix, const Spectators& some) {

@@ -108,11 +108,12 @@ std::string type_of(const Checkpoint& checkpoint) {
 std::vector<Fit> fits(const Checkpoint& checkpoint, const FamilyLibrary& library) {
   std::vector<Fit> out;
   for (const std::string& name : library.names()) out.push_back(fit_of(checkpoint, *library.find(name)));
-  const std::string type = type_of(checkpoint);
+  // A name that is nearly the model_type counts for as much as two tensors or keys that do not fit.
+  const std::string alike = nearest(type_of(checkpoint), library.names());
+  auto score = [&](const Fit& fit) { return fit.distance() + (fit.family == alike ? 0 : 2); };
   std::stable_sort(out.begin(), out.end(), [&](const Fit& a, const Fit& b) {
     if (a.resolves != b.resolves) return a.resolves;
-    if (a.distance() != b.distance()) return a.distance() < b.distance();
-    return a.family != b.family && nearest(type, {b.family, a.family}) == a.family;
+    return score(a) < score(b);
   });
   return out;
 }

@@ -19,7 +19,7 @@ struct Fit {
   size_t distance() const { return unread.size() + unclaimed.size() + missing.size(); }
 };
 
-/// Every family's fit, the nearest first; equal ones by how near their names are to the model_type.
+/// Every family's fit, the nearest first; a name that is nearly the model_type helps.
 std::vector<Fit> fits(const checkpoint::Checkpoint& checkpoint, const FamilyLibrary& library);
 
 /// Throws the LoadError that names all of it.
