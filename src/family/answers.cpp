@@ -27,6 +27,15 @@ std::string word_of(const Value& value) {
   return {};
 }
 
+/// Translates by `words`; false when the word is none of them and no other counts.
+bool in_our_words(const Alternative& alternative, Value& value) {
+  const auto ours = std::find_if(alternative.words.begin(), alternative.words.end(),
+                                 [&](const auto& word) { return word.first == word_of(value); });
+  if (ours == alternative.words.end()) return !alternative.only;
+  value = Value(ours->second);
+  return true;
+}
+
 bool says_nothing(const Value& value) {
   return value.is_null() || (value.is_table() && value.table().empty());
 }
@@ -97,11 +106,12 @@ bool Answers::from_tensors(const Alternative& alternative, const std::string& na
     return true;
   }
   const checkpoint::Tensor& tensor = *view_.checkpoint->find(*stored);
-  if (alternative.form == Alternative::Form::rows) {
+  const bool rows = alternative.form == Alternative::Form::rows;
+  if (rows || alternative.form == Alternative::Form::cols) {
     if (tensor.shape.empty()) return false;
-    into.value = tensor.shape.front();
-    into.origin = fmt::format("rows of tensor \"{}\"", *stored);
-    return true;
+    into.value = rows ? tensor.shape.front() : tensor.shape.back();
+    into.origin = fmt::format("{} of tensor \"{}\"", rows ? "rows" : "columns", *stored);
+    return in_our_words(alternative, into.value);
   }
   constexpr size_t kMostBytes = size_t{1} << 20;
   if (tensor.bytes.size() > kMostBytes)
@@ -150,12 +160,7 @@ bool Answers::from_path(const Alternative& alternative, const std::string& path,
       value = std::move(one);
     }
   }
-  const auto ours = std::find_if(alternative.words.begin(), alternative.words.end(),
-                                 [&](const auto& word) { return word.first == word_of(value); });
-  if (ours != alternative.words.end())
-    value = Value(ours->second);
-  else if (alternative.only)
-    return false;
+  if (!in_our_words(alternative, value)) return false;
   into = {.value = std::move(value),
           .origin = fmt::format("config \"{}\"", full),
           .path = full,

@@ -57,6 +57,7 @@ struct Alternative {
   enum class Form : uint8_t {
     path,     // the config's member `name`, "a.b"; "$key.b" looks inside the table that key names
     rows,     // the number of rows of the stored tensor `name`
+    cols,     // its last dimension
     numbers,  // the elements of the stored tensor `name`
     says,     // `value` when the config has the member `name`
     has,      // `value` when there is a stored tensor `name`

@@ -127,6 +127,8 @@ class Reader {
         set(Form::path, text(key, item));
       else if (key == "rows")
         set(Form::rows, text(key, item));
+      else if (key == "cols")
+        set(Form::cols, text(key, item));
       else if (key == "numbers")
         set(Form::numbers, text(key, item));
       else if (key == "says")
@@ -146,12 +148,12 @@ class Reader {
       else if (key == "each")
         out.each = boolean(key, item);
       else
-        fail_unknown(
-            at(item), "word in [config]", key,
-            {"from", "rows", "numbers", "says", "has", "lacks", "value", "words", "only", "when", "each"});
+        fail_unknown(at(item), "word in [config]", key,
+                     {"from", "rows", "cols", "numbers", "says", "has", "lacks", "value", "words", "only",
+                      "when", "each"});
     }
     if (!found)
-      fail_at(at(value), "this [config] entry must say one of from, rows, numbers, says, has, lacks");
+      fail_at(at(value), "this [config] entry must say one of from, rows, cols, numbers, says, has, lacks");
     const bool tells = out.form == Form::says || out.form == Form::has || out.form == Form::lacks;
     if (tells == out.value.is_null())
       fail_at(at(value), "\"value\" stands beside says, has or lacks, and must");

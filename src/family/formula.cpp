@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/dtype.h"
+
 namespace varve::family {
 
 /// Recursive descent, writing postfix: sum = product {+- product}, product = factor {*/ factor},
@@ -83,7 +85,7 @@ class Formula::Parser {
   }
   void function() {
     static constexpr std::pair<std::string_view, Op> kFunctions[] = {
-        {"floor", Op::floor}, {"sqrt", Op::sqrt}, {"min", Op::min}, {"max", Op::max}};
+        {"bf16", Op::bf16}, {"floor", Op::floor}, {"sqrt", Op::sqrt}, {"min", Op::min}, {"max", Op::max}};
     const std::string name = word();
     for (const auto& [known, op] : kFunctions) {
       if (name != known) continue;
@@ -98,8 +100,8 @@ class Formula::Parser {
       return;
     }
     wrong(name.empty() ? "lacks a number, a $key or a function"
-                       : fmt::format("has the word \"{}\": a key is written ${}, functions are floor, sqrt, "
-                                     "min, max",
+                       : fmt::format("has the word \"{}\": a key is written ${}, functions are bf16, "
+                                     "floor, sqrt, min, max",
                                      name, name));
   }
   void number() {
@@ -166,7 +168,7 @@ Value narrow(double result, bool whole) {
 Value Formula::apply(Op op, std::vector<Value>& stack) const {
   const Value right = stack.back();
   stack.pop_back();
-  const bool unary = op == Op::negate || op == Op::floor || op == Op::sqrt;
+  const bool unary = op == Op::negate || op == Op::bf16 || op == Op::floor || op == Op::sqrt;
   const Value left = unary ? Value(0) : stack.back();
   if (!unary) stack.pop_back();
   if (left.is_null() || right.is_null()) return {};
@@ -194,6 +196,8 @@ Value Formula::apply(Op op, std::vector<Value>& stack) const {
       return narrow(-b, whole);
     case Op::floor:
       return narrow(std::floor(b), true);
+    case Op::bf16:
+      return narrow(double{bf16_to_f32(f32_to_bf16(static_cast<float>(b)))}, right.is_integer());
     case Op::sqrt:
       result = std::sqrt(b);
       break;

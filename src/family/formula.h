@@ -1,6 +1,7 @@
 #pragma once
 // Values of family files that depend on others: "$heads", "$hidden / $heads", "$scalar ** -0.5",
-// "floor($head_dim * $fraction)". Operators + - * / ** and parentheses; functions floor, sqrt, min, max.
+// "floor($head_dim * $fraction)". Operators + - * / ** and parentheses; functions bf16 (rounds to
+// bfloat16), floor, sqrt, min, max.
 // "$key" alone may be of any kind (a text, a list); arithmetic takes numbers. Whole numbers stay whole where
 // the result is. A key the checkpoint does not say makes the whole formula say nothing (null).
 #include <functional>
@@ -37,6 +38,7 @@ class Formula {
     divide,
     power,
     negate,
+    bf16,
     floor,
     sqrt,
     min,

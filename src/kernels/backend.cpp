@@ -37,7 +37,8 @@ std::vector<Choice> choices() {
   return found;
 }
 
-constexpr int64_t kPieceCols = 2048;  // columns of a row that one thread takes at a time
+constexpr int64_t kPieceCols = 2048;    // columns of a row that one thread takes at a time
+constexpr int64_t kPieceChannels = 64;  // channels of a recurrence
 // Elements that are worth a fork: what one core does in a few microseconds.
 constexpr int64_t kManyElements = 32768;  // a handful of operations each
 constexpr int64_t kManyFunctions = 8192;  // an exponential or the like each
@@ -154,6 +155,27 @@ class CpuBackend final : public ops::Backend {
     });
   }
 
+  void causal_conv(const ops::CausalConvArgs& args) override {
+    over_channels(args.slices, args.cols, args.width, [&](const auto& slice, int64_t col, int64_t cols) {
+      ops_.causal_conv(args, slice, col, cols);
+    });
+  }
+
+  void delta_scan(const ops::DeltaScanArgs& args) override {
+    const ops::DeltaLayout& layout = args.layout;
+    const int64_t blocks = layout.blocks(), units = layout.value_heads * blocks;
+    over_slices(args.slices, units, layout.elements(), [&](const ops::StateSlice& slice, int64_t unit) {
+      ops_.delta_scan(args, slice, unit / blocks, unit % blocks);
+    });
+  }
+
+  void rg_lru_scan(const ops::RgLruScanArgs& args) override {
+    constexpr int64_t kWork = 4 * kManyElements / kManyFunctions;  // four exponentials each
+    over_channels(args.slices, args.cols, kWork, [&](const auto& slice, int64_t col, int64_t cols) {
+      ops_.rg_lru_scan(args, slice, col, cols);
+    });
+  }
+
  private:
   static ops::Rows rows_of(const ops::Rows& x, int64_t begin, int64_t end) {
     return {.data = x.data + begin * x.stride, .rows = end - begin, .cols = x.cols, .stride = x.stride};
@@ -183,6 +205,29 @@ class CpuBackend final : public ops::Backend {
         const int64_t col = i % pieces * kPieceCols;
         body(i / pieces, col, std::min(kPieceCols, cols - col));
       }
+    });
+  }
+
+  /// body(slice, unit) over slices x units; `row_elements` is what one row of a slice costs.
+  template <class Body>
+  void over_slices(std::span<const ops::StateSlice> slices, int64_t units, int64_t row_elements,
+                   const Body& body) {
+    int64_t rows = 0;
+    for (const ops::StateSlice& slice : slices) rows += slice.count;
+    // Units of all slices side by side, so that a long slice is everyone's work.
+    const auto count = static_cast<int64_t>(slices.size());
+    over(count * units, rows * row_elements >= kManyElements, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) body(slices[static_cast<size_t>(i % count)], i / count);
+    });
+  }
+
+  /// body(slice, channel, channels) over slices x pieces of channels; `work` is what one element costs.
+  template <class Body>
+  void over_channels(std::span<const ops::StateSlice> slices, int64_t cols, int64_t work, const Body& body) {
+    const int64_t pieces = (cols + kPieceChannels - 1) / kPieceChannels;
+    over_slices(slices, pieces, cols * work, [&](const ops::StateSlice& slice, int64_t piece) {
+      const int64_t col = piece * kPieceChannels;
+      body(slice, col, std::min(kPieceChannels, cols - col));
     });
   }
 

@@ -29,6 +29,15 @@ struct OpKernels {
   void (*softcap)(const ops::SoftcapArgs& args);
   void (*route)(const ops::RouteArgs& args);
   void (*combine)(const ops::CombineArgs& args);
+  /// Only `slice`, which is one of args.slices, and of it the channels [col, col + cols).
+  void (*causal_conv)(const ops::CausalConvArgs& args, const ops::StateSlice& slice, int64_t col,
+                      int64_t cols);
+  /// Only `slice`, which is one of args.slices, and of it the columns of one block of one value head.
+  void (*delta_scan)(const ops::DeltaScanArgs& args, const ops::StateSlice& slice, int64_t head,
+                     int64_t block);
+  /// Only `slice`, which is one of args.slices, and of it the channels [col, col + cols).
+  void (*rg_lru_scan)(const ops::RgLruScanArgs& args, const ops::StateSlice& slice, int64_t col,
+                      int64_t cols);
 };
 
 const OpKernels& op_kernels_ref();

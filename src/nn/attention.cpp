@@ -70,6 +70,7 @@ void Attention::bind(Binder& binder) {
   binder.linear("q_proj", {.out = q_out, .in = hidden_, .bias = bias}, q_);
   binder.linear("k_proj", {.out = kv_out, .in = hidden_, .bias = bias}, k_);
   binder.linear("v_proj", {.out = kv_out, .in = hidden_, .bias = bias}, v_);
+  if (params_.gate != "none") binder.linear("gate_proj", {.out = q_out, .in = hidden_, .bias = bias}, gate_);
   binder.linear("o_proj", {.out = hidden_, .in = q_out, .bias = presence_from(params_.output_bias)}, o_);
   if (q_norm_) {
     q_norm_->bind(binder, "q_norm");
@@ -132,6 +133,20 @@ void Attention::warm(Forward& at, float* q) const {
     }
 }
 
+/// attended *= sigmoid(gate), both [rows, heads, head_dim].
+void Attention::open_gate(Forward& at, float* gate, float* attended) const {
+  const int64_t width = params_.heads * params_.head_dim;
+  at.backend.gated({.gate = gate,
+                    .gate_stride = width,
+                    .up = attended,
+                    .up_stride = width,
+                    .rows = at.rows(),
+                    .cols = width,
+                    .activation = ops::Activation::sigmoid,
+                    .out = attended,
+                    .out_stride = width});
+}
+
 void Attention::forward(Forward& at, const ops::Rows& x, const Into& out) const {
   const Workspace::Frame frame(at.work);
   const int64_t rows = at.rows();
@@ -141,12 +156,15 @@ void Attention::forward(Forward& at, const ops::Rows& x, const Into& out) const 
   float* v = at.work.floats(rows, kv_width);        // [rows, kv_heads, head_dim]
   float* attended = at.work.floats(rows, q_width);  // [rows, heads, head_dim]
 
-  const std::array<ops::LinearOut, 3> projections{{
+  const bool gated = params_.gate != "none";
+  float* gate = gated ? at.work.floats(rows, q_width) : nullptr;  // [rows, heads, head_dim]
+  const std::array<ops::LinearOut, 4> projections{{
       {.weight = &q_.weight, .bias = q_.bias.data(), .y = q, .y_stride = q_width},
       {.weight = &k_.weight, .bias = k_.bias.data(), .y = k, .y_stride = kv_width},
       {.weight = &v_.weight, .bias = v_.bias.data(), .y = v, .y_stride = kv_width},
+      {.weight = &gate_.weight, .bias = gate_.bias.data(), .y = gate, .y_stride = q_width},
   }};
-  at.backend.linear({.x = x, .outs = projections});
+  at.backend.linear({.x = x, .outs = std::span(projections).first(gated ? 4 : 3)});
   normalise_and_rotate(at, q, k);
   if (params_.temperature != 0.0f) warm(at, q);
 
@@ -166,6 +184,7 @@ void Attention::forward(Forward& at, const ops::Rows& x, const Into& out) const 
                         .sinks = sinks_.data(),
                         .out = attended,
                         .out_stride = q_width});
+  if (gated) open_gate(at, gate, attended);
   const ops::LinearOut output{.weight = &o_.weight,
                               .bias = o_.bias.data(),
                               .y = out.y,

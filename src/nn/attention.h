@@ -1,6 +1,7 @@
 #pragma once
 // "attention": grouped-query attention over paged keys and values (Ainslie et al. 2023).
 //   q = x Wq, k = x Wk, v = x Wv; norm and rotate q and k; append k, v; softmax(scale q k') v; Wo
+// With a gate, the heads' results are multiplied by sigmoid(x Wg) before Wo (Qiu et al. 2025).
 #include <optional>
 #include <string>
 
@@ -23,6 +24,7 @@ class Attention : public Mixer {
     QkNorm::Params qk_norm;
     bool sinks = false;
     std::string alibi = "none";
+    std::string gate = "none";
     float temperature = 0.0f;
     int64_t temperature_span = 0;
     std::string bias = "optional";
@@ -44,7 +46,9 @@ class Attention : public Mixer {
       v.optional("temperature", temperature,
                  "queries are multiplied by 1 + temperature * log(1 + floor((position + 1) / span)); 0: not");
       v.optional("temperature_span", temperature_span, "the span of that");
-      v.choice("bias", bias, {"optional", "required", "absent"}, "biases of q_proj, k_proj, v_proj");
+      v.choice("gate", gate, {"none", "sigmoid"}, "of gate_proj: multiplies what comes before o_proj");
+      v.choice("bias", bias, {"optional", "required", "absent"},
+               "biases of q_proj, k_proj, v_proj, gate_proj");
       v.choice("output_bias", output_bias, {"optional", "required", "absent"}, "bias of o_proj");
       v.optional("rope", rope, "rotary embedding: see its own table of parameters");
     }
@@ -59,6 +63,7 @@ class Attention : public Mixer {
   void rotate(Forward& at, float* x, int64_t heads) const;
   void normalise_and_rotate(Forward& at, float* q, float* k) const;
   void warm(Forward& at, float* q) const;
+  void open_gate(Forward& at, float* gate, float* attended) const;
 
   Params params_;
   int64_t hidden_;
@@ -66,7 +71,7 @@ class Attention : public Mixer {
   bool rope_interleaved_ = false;
   int rope_ = -1;  // index into RopeTables; -1: none
   std::optional<QkNorm> q_norm_, k_norm_;
-  Linear q_, k_, v_, o_;
+  Linear q_, k_, v_, gate_, o_;
   Vector sinks_;               // [heads]
   std::vector<float> slopes_;  // [heads], or empty
 };

@@ -29,10 +29,21 @@ struct Forward {
   Workspace& work;
   RopeTables& ropes;
   ops::Precision precision;
-  std::span<const ops::KvSlice> kv;  // this layer's part of every slice's pages
-  int64_t slot_offset = 0;           // this layer's part of each slot
+  std::span<const ops::KvSlice> kv;         // this layer's part of every slice's pages
+  std::span<const ops::StateSlice> states;  // this layer's part of every slice's slot
   int64_t rows() const { return step.rows(); }
+  /// The part of `states` that begins at a byte; lives in `work`.
+  std::span<const ops::StateSlice> states_at(int64_t offset) const;
 };
+
+inline std::span<const ops::StateSlice> Forward::states_at(int64_t offset) const {
+  auto* moved = work.take<ops::StateSlice>(static_cast<int64_t>(states.size()));
+  for (size_t i = 0; i < states.size(); ++i) {
+    moved[i] = states[i];
+    moved[i].state += offset;
+  }
+  return {moved, states.size()};
+}
 
 /// Where a block puts its result [rows, hidden]: y = result, or y += result.
 struct Into {

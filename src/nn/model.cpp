@@ -43,6 +43,7 @@ class Decoder final : public Model {
   Workspace work_;
   std::vector<ops::KvSlice> kv_;                 // of the layer being computed
   std::vector<std::vector<std::byte*>> tables_;  // its page pointers, per slice
+  std::vector<ops::StateSlice> states_;          // of the layer being computed
 };
 
 Decoder::Decoder(const ModelSpec& spec) : spec_(spec) {
@@ -89,6 +90,7 @@ void Decoder::settle(ops::Precision precision) {
 
 void Decoder::enter_layer(const Step& step, size_t layer) {
   kv_.clear();
+  states_.clear();
   tables_.resize(std::max(tables_.size(), step.slices.size()));
   for (size_t i = 0; i < step.slices.size(); ++i) {
     const Step::Slice& slice = step.slices[i];
@@ -96,6 +98,10 @@ void Decoder::enter_layer(const Step& step, size_t layer) {
     table.assign(slice.pages.begin(), slice.pages.end());
     for (std::byte*& page : table) page += page_offsets_[layer];
     kv_.push_back({.begin = slice.begin, .count = slice.count, .position = slice.position, .table = {table}});
+    states_.push_back({.begin = slice.begin,
+                       .count = slice.count,
+                       .position = slice.position,
+                       .state = slice.slot ? slice.slot + slot_offsets_[layer] : nullptr});
   }
 }
 
@@ -130,7 +136,7 @@ void Decoder::forward(const Step& step, ops::Backend& backend, const Output& out
                .ropes = ropes_,
                .precision = precision_,
                .kv = kv_,
-               .slot_offset = slot_offsets_[i]};
+               .states = states_};
     layers_[i]->forward(at, x);
     if (output.hidden) output.hidden(static_cast<int>(i), x);
   }

@@ -4,11 +4,13 @@
 
 #include "core/error.h"
 #include "nn/attention.h"
+#include "nn/gated_delta.h"
 #include "nn/gated_mlp.h"
 #include "nn/layers.h"
 #include "nn/mlp.h"
 #include "nn/norm.h"
 #include "nn/params.h"
+#include "nn/rg_lru.h"
 #include "nn/sparse_moe.h"
 
 namespace varve::nn {
@@ -48,6 +50,9 @@ const auto kNorms = {
 };
 const auto kMixers = {
     mixer<Attention>("attention", "grouped-query attention over paged keys and values"),
+    mixer<GatedDelta>("gated_delta",
+                      "linear attention by the gated delta rule, one matrix of state per head"),
+    mixer<RgLru>("rg_lru", "a convolution and a real-gated linear recurrence beside a gate"),
 };
 const auto kFeedForwards = {
     ffn<GatedMlp>("gated_mlp", "down(act(gate(x)) * up(x))"),

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "core/thread_pool.h"
+#include "ops/delta_layout.h"
 #include "ops/kv_layout.h"
 #include "ops/weight.h"
 
@@ -229,6 +230,65 @@ struct CombineArgs {
   int64_t y_stride = 0;
 };
 
+/// Which rows of the step belong to which sequence, and what the layer remembers of it.
+struct StateSlice {
+  int32_t begin = 0;
+  int32_t count = 0;
+  int32_t position = 0;
+  std::byte* state = nullptr;
+};
+
+/// A convolution of each channel with its own last inputs: y = bias + sum over j of weight[j] x[row - width +
+/// 1
+/// + j]. Inputs before the slice are those of its state, which then remembers the slice's last ones.
+struct CausalConvArgs {
+  std::span<const StateSlice> slices;  // state: float32 [width - 1, cols], the oldest first
+  int64_t cols = 0;
+  int64_t width = 0;
+  const float* x = nullptr;  // [rows, x_stride]
+  int64_t x_stride = 0;
+  const float* weight = nullptr;  // [width, cols]
+  const float* bias = nullptr;    // [cols] or null
+  float* y = nullptr;             // [rows, y_stride]; not x
+  int64_t y_stride = 0;
+};
+
+/// The gated delta rule, token after token (Yang, Kautz, Hatamizadeh 2024). For each value head, with the q
+/// and k of its key head and its own v, a, b, the state S [key_dim, value_dim] becomes
+///   S = g S + k (beta (v - g S' k))',  g = exp(rate softplus(a + offset)),  beta = sigmoid(b)
+/// and y = S' q. q and k come normalised and scaled.
+struct DeltaScanArgs {
+  std::span<const StateSlice> slices;  // state: DeltaLayout
+  DeltaLayout layout;
+  const float* q = nullptr;  // [rows, qkv_stride], key_heads x key_dim
+  const float* k = nullptr;  // [rows, qkv_stride], key_heads x key_dim
+  const float* v = nullptr;  // [rows, qkv_stride], value_heads x value_dim
+  int64_t qkv_stride = 0;
+  const float* a = nullptr;  // [rows, gate_stride], value_heads
+  const float* b = nullptr;  // [rows, gate_stride], value_heads
+  int64_t gate_stride = 0;
+  const float* rate = nullptr;    // [value_heads], not above 0
+  const float* offset = nullptr;  // [value_heads]
+  float* y = nullptr;             // [rows, y_stride], value_heads x value_dim
+  int64_t y_stride = 0;
+};
+
+/// The real-gated linear recurrent unit (De et al. 2024), channel by channel:
+///   h = a h + sqrt(1 - a^2) sigmoid(input_gate) x,  a = exp(rate sigmoid(recurrent_gate)),  y = h
+/// except at position 0, where h = sigmoid(input_gate) x.
+struct RgLruScanArgs {
+  std::span<const StateSlice> slices;  // state: float32 [cols]
+  int64_t cols = 0;
+  const float* x = nullptr;  // [rows, x_stride]
+  int64_t x_stride = 0;
+  const float* input_gate = nullptr;      // [rows, gate_stride]
+  const float* recurrent_gate = nullptr;  // [rows, gate_stride]
+  int64_t gate_stride = 0;
+  const float* rate = nullptr;  // [cols], not above 0
+  float* y = nullptr;           // [rows, y_stride]; may be x
+  int64_t y_stride = 0;
+};
+
 /// A backend: the ops above, on one pool. Chosen once per process (kernels/backend.h).
 class Backend {
  public:
@@ -246,6 +306,9 @@ class Backend {
   virtual void softcap(const SoftcapArgs& args) = 0;
   virtual void route(const RouteArgs& args) = 0;
   virtual void combine(const CombineArgs& args) = 0;
+  virtual void causal_conv(const CausalConvArgs& args) = 0;
+  virtual void delta_scan(const DeltaScanArgs& args) = 0;
+  virtual void rg_lru_scan(const RgLruScanArgs& args) = 0;
 };
 
 }  // namespace varve::ops

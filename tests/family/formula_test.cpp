@@ -30,6 +30,8 @@ TEST(Formula, Powers) {
   EXPECT_EQ(evaluated("2 ** 3 ** 2 + 0 * $heads"), Value(512));
   EXPECT_EQ(evaluated("-$heads ** 2"), Value(-16));
   EXPECT_EQ(evaluated("sqrt($hidden)"), Value(8));
+  EXPECT_EQ(evaluated("bf16(sqrt(32))"), Value(5.65625));
+  EXPECT_EQ(evaluated("bf16($hidden)"), Value(64));
 }
 
 TEST(Formula, AKeyAloneMayBeAnything) {
@@ -49,7 +51,7 @@ TEST(Formula, SaysWhatItCannotDo) {
             "x.toml:7: the formula \"($heads\" lacks a \")\" (at \"\")");
   EXPECT_EQ(error_of([] { evaluated("$heads heads"); }),
             "x.toml:7: the formula \"$heads heads\" cannot be read from here (at \"heads\")");
-  EXPECT_NE(error_of([] { evaluated("$heads * log(2)"); }).find("functions are floor, sqrt, min, max"),
+  EXPECT_NE(error_of([] { evaluated("$heads * log(2)"); }).find("functions are bf16, floor, sqrt, min, max"),
             std::string::npos);
   EXPECT_NE(error_of([] { evaluated(std::string(100, '(') + "$heads"); }).find("nested too deep"),
             std::string::npos);

@@ -12,7 +12,10 @@ const OpKernels& op_kernels_ref() {
                                    .axpby = ref::axpby,
                                    .softcap = ref::softcap,
                                    .route = ref::route,
-                                   .combine = ref::combine};
+                                   .combine = ref::combine,
+                                   .causal_conv = ref::causal_conv,
+                                   .delta_scan = ref::delta_scan,
+                                   .rg_lru_scan = ref::rg_lru_scan};
   return table;
 }
 
