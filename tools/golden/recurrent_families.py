@@ -284,6 +284,64 @@ def qwen3_next_cases() -> list[Case]:
     ]
 
 
+def qwen3_5_cases() -> list[Case]:
+    """Qwen 3 Next's layers with projections of their own; real files are wrapped in a model with a vision tower."""
+    shared = dict(
+        attention_bias=False,
+        attn_output_gate=True,
+        full_attention_interval=2,
+        head_dim=16,
+        layer_types=["linear_attention", "full_attention"],
+        linear_conv_kernel_dim=4,
+        linear_key_head_dim=8,
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        linear_value_head_dim=8,
+        mamba_ssm_dtype="float32",
+        mtp_num_hidden_layers=1,
+        mtp_use_dedicated_embeddings=False,
+        num_key_value_heads=1,
+        rms_norm_eps=1e-6,
+        rope_scaling=ABSENT,
+        rope_theta=ABSENT,
+        rope_parameters={
+            "mrope_interleaved": True,
+            "mrope_section": [1, 1, 0],
+            "partial_rotary_factor": 0.25,
+            "rope_theta": 10000000,
+            "rope_type": "default",
+        },
+    )
+    draws = {
+        **STATE,
+        r"mlp\.gate\.weight$": normal(0.3),
+        r"linear_attn\.norm\.weight$": uniform(0.5, 1.5),
+    }
+    experts = dict(
+        intermediate_size=ABSENT,
+        moe_intermediate_size=16,
+        num_experts=4,
+        num_experts_per_tok=2,
+        shared_expert_intermediate_size=16,
+    )
+    return [
+        Case(
+            "qwen3_5_text-dense",
+            tiny("Qwen3_5ForCausalLM", "qwen3_5_text", **shared),
+            "Gated delta rule with its projections apart, and gated full attention; dense",
+            norm_offset=1.0,
+            draws=draws,
+        ),
+        Case(
+            "qwen3_5_moe_text-experts",
+            tiny("Qwen3_5MoeForCausalLM", "qwen3_5_moe_text", **shared, **experts),
+            "The same with experts, stored as one stack of gate and up",
+            norm_offset=1.0,
+            draws=draws,
+        ),
+    ]
+
+
 def square(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return 1.5 / np.sqrt(shape[1]) * rng.standard_normal(shape)
 
@@ -338,5 +396,6 @@ def cases() -> list[Case]:
         *falcon_h1_cases(),
         *lfm2_cases(),
         *qwen3_next_cases(),
+        *qwen3_5_cases(),
         recurrent_gemma_case(),
     ]
