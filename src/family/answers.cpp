@@ -98,20 +98,23 @@ bool Answers::from_tensors(const Alternative& alternative, const std::string& na
   if (!view_.checkpoint) return false;
   const std::string* stored = find_stored(*view_.checkpoint, name);
   if ((stored == nullptr) != (alternative.form == Alternative::Form::lacks)) return false;
-  into.inferred = true;
   if (alternative.form == Alternative::Form::has || alternative.form == Alternative::Form::lacks) {
     into.value = alternative.value;
     into.origin =
         stored ? fmt::format("tensor \"{}\" is there", *stored) : fmt::format("no tensor \"{}\"", name);
+    into.inferred = true;
     return true;
   }
   const checkpoint::Tensor& tensor = *view_.checkpoint->find(*stored);
   const bool rows = alternative.form == Alternative::Form::rows;
   if (rows || alternative.form == Alternative::Form::cols) {
     if (tensor.shape.empty()) return false;
-    into.value = rows ? tensor.shape.front() : tensor.shape.back();
+    Value size(rows ? tensor.shape.front() : tensor.shape.back());
+    if (!in_our_words(alternative, size)) return false;
+    into.value = std::move(size);
     into.origin = fmt::format("{} of tensor \"{}\"", rows ? "rows" : "columns", *stored);
-    return in_our_words(alternative, into.value);
+    into.inferred = true;
+    return true;
   }
   constexpr size_t kMostBytes = size_t{1} << 20;
   if (tensor.bytes.size() > kMostBytes)
@@ -123,6 +126,7 @@ bool Answers::from_tensors(const Alternative& alternative, const std::string& na
   Array list;
   for (const float x : dense_numbers(tensor, *stored)) list.emplace_back(static_cast<double>(x));
   into.value = std::move(list);
+  into.inferred = true;
   into.origin = fmt::format("tensor \"{}\"", *stored);
   return true;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "family/config_check.h"
 #include "family/tensor_map.h"
 
@@ -31,6 +33,19 @@ void check_layers(const nn::ModelSpec& spec, const TensorMap& map, const Resolve
                                           : "The config may be another model's."});
 }
 
+/// What the way tensors are stored has switched on or off.
+void tell_switches(const Family& family, const ConfigView& view, Answers& answers,
+                   std::vector<std::string>& into) {
+  std::vector<std::string> told;
+  for (const Transform& transform : view.tensors(family).transforms) {
+    if (transform.when.empty() || std::find(told.begin(), told.end(), transform.when) != told.end()) continue;
+    told.push_back(transform.when);
+    const Answers::Answer& found = answers.get(transform.when);
+    if (found.inferred)
+      into.push_back(fmt::format("{} = {}: {}", transform.when, answers.holds(transform.when), found.origin));
+  }
+}
+
 }  // namespace
 
 Resolved resolve(const checkpoint::Checkpoint& checkpoint, const FamilyLibrary& library) {
@@ -53,6 +68,7 @@ Resolved resolve(const checkpoint::Checkpoint& checkpoint, const FamilyLibrary& 
   Answers answers(family, matched.view);
   auto map =
       std::make_unique<TensorMap>(map_names(checkpoint, family, matched.view, answers), matched.view.where);
+  tell_switches(family, matched.view, answers, out.inferred);
   check_layers(out.spec, *map, out, matched.view);
   out.left_out = map->dropped();
   out.weights = std::move(map);

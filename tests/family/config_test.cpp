@@ -57,6 +57,46 @@ TEST(Config, BiasesAsTheConfigSays) {
   EXPECT_EQ(*mixer(spec("llama", R"({"attention_bias": false})"), "output_bias"), Value("absent"));
 }
 
+/// The mixers and feed-forwards of all layers: "gated_delta/sparse_moe attention/gated_mlp".
+std::string blocks_of(const nn::ModelSpec& of) {
+  std::string out;
+  for (const nn::LayerSpec& layer : of.layers)
+    out += (out.empty() ? "" : " ") + layer.mixer.block + "/" + layer.ffn.block;
+  return out;
+}
+
+TEST(Config, WhichLayersAreRecurrentAndWhichSparse) {
+  EXPECT_EQ(blocks_of(spec("qwen3_next", R"({"num_hidden_layers": 4, "decoder_sparse_step": 2})")),
+            "gated_delta/gated_mlp gated_delta/sparse_moe gated_delta/gated_mlp attention/sparse_moe");
+  EXPECT_EQ(blocks_of(spec("qwen3_next", R"({"num_hidden_layers": 2, "full_attention_interval": 1,
+      "layer_types": ["full_attention", "linear_attention"], "mlp_only_layers": [1]})")),
+            "attention/sparse_moe gated_delta/gated_mlp")
+      << "layer_types is the stronger word";
+  EXPECT_EQ(blocks_of(spec("qwen3_next", R"({"num_experts": 0})")), "gated_delta/gated_mlp");
+  EXPECT_EQ(blocks_of(spec("qwen3_5_text")), "gated_delta/gated_mlp");
+  EXPECT_EQ(blocks_of(spec("qwen3_5_moe_text")), "gated_delta/sparse_moe");
+  EXPECT_EQ(blocks_of(spec("recurrent_gemma", R"({"num_hidden_layers": 4})")),
+            "rg_lru/gated_mlp rg_lru/gated_mlp attention/gated_mlp rg_lru/gated_mlp");
+  EXPECT_EQ(blocks_of(spec("recurrent_gemma",
+                           R"({"num_hidden_layers": 3, "block_types": ["attention", "recurrent"]})")),
+            "attention/gated_mlp rg_lru/gated_mlp attention/gated_mlp");
+}
+
+TEST(Config, DefaultsOfTheRecurrentFamilies) {
+  const nn::ModelSpec delta = spec("qwen3_next");
+  EXPECT_EQ(*mixer(delta, "key_heads"), Value(16));
+  EXPECT_EQ(*mixer(delta, "value_heads"), Value(32));
+  EXPECT_EQ(*mixer(delta, "key_dim"), Value(128));
+  EXPECT_EQ(rope(spec("qwen3_next", R"({"full_attention_interval": 1})"), "dims"), Value(64));
+  const nn::ModelSpec lru = spec("recurrent_gemma", R"({"num_hidden_layers": 3})");
+  EXPECT_EQ(*mixer(lru, "width"), Value(8)) << "that of the model";
+  EXPECT_EQ(*mixer(lru, "window", 2), Value(2048));
+  EXPECT_EQ(rope(lru, "dims", 2), Value(2));
+  EXPECT_EQ(*lru.layers[0].ffn.params.find("inner"), Value(6)) << "the config counts gate and up";
+  EXPECT_EQ(lru.logit_softcap, 30.0f);
+  EXPECT_EQ(lru.embed_scale, 2.828125f) << "sqrt(8) in bfloat16";
+}
+
 /// The two spellings of one thing, for a family.
 struct Pair {
   const char* name;

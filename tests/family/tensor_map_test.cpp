@@ -71,6 +71,21 @@ TEST(TensorMap, RenamesApplyInOrderOneAfterAnother) {
   EXPECT_THAT(numbers(*map, "model.layers.0.mlp.router.weight"), ElementsAre(5));
 }
 
+TEST(TensorMap, HowATensorIsStoredMaySwitchATransform) {
+  const std::string rules = R"([config]
+less_one = [{cols = "*.conv.weight", words = {1 = false}, only = true}, {has = "*.conv.weight", value = true}]
+[transforms]
+"model.norm.weight" = {add = 1, when = "$less_one"}
+)";
+  for (const auto& [shape, first] : {std::pair<std::vector<int64_t>, float>{{3, 1, 4}, 1.0f},
+                                     std::pair<std::vector<int64_t>, float>{{3, 4, 1}, 0.0f}}) {
+    MadeCheckpoint made(fixture::small_config());
+    made.add("model.layers.0.conv.weight", shape);
+    made.add("model.norm.weight", {2});
+    EXPECT_THAT(numbers(*map_of(rules, made), "model.norm.weight"), ElementsAre(first, first + 1));
+  }
+}
+
 TEST(TensorMap, FusedProjectionsSplitWithoutACopy) {
   MadeCheckpoint made(fixture::small_config());
   made.add("model.layers.0.self_attn.qkv_proj.weight", {16, 2});
