@@ -40,7 +40,10 @@ class Builder {
     frame.key = std::move(name);
     return true;
   }
-  bool end_object() { return close(); }
+  bool end_object() {
+    become_number(stack_.back().value);
+    return close();
+  }
   bool start_array(size_t /*size*/) { return open(Value(Array{})); }
   bool end_array() { return close(); }
   bool parse_error(size_t position, const std::string& /*token*/, const nlohmann::json::exception& e) {
@@ -61,6 +64,20 @@ class Builder {
     std::string key;
     std::unordered_set<std::string> seen;
   };
+
+  /// {"__float__": "Infinity"} is how newer Transformers write what JSON has no number for.
+  static void become_number(Value& object) {
+    const Value* spelling = object.table().size() == 1 ? object.table().find("__float__") : nullptr;
+    if (!spelling || !spelling->is_text()) return;
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    if (spelling->text() == "Infinity") {
+      object = Value(kInfinity);
+    } else if (spelling->text() == "-Infinity") {
+      object = Value(-kInfinity);
+    } else if (spelling->text() == "NaN") {
+      object = Value();
+    }
+  }
 
   bool fail(std::string what) {
     error_ = std::move(what);

@@ -18,7 +18,7 @@ const std::vector<std::string>& model_settings() {
 }
 
 const std::vector<std::string>& layer_roles() {
-  static const std::vector<std::string> names{"layer", "mixer", "ffn", "norm", "final_norm"};
+  static const std::vector<std::string> names{"layer", "mixer", "beside", "ffn", "norm", "final_norm"};
   return names;
 }
 
@@ -26,7 +26,7 @@ namespace {
 
 nn::Role role_of(std::string_view name) {
   if (name == "layer") return nn::Role::layer;
-  if (name == "mixer") return nn::Role::mixer;
+  if (name == "mixer" || name == "beside") return nn::Role::mixer;
   if (name == "ffn") return nn::Role::ffn;
   return nn::Role::norm;
 }

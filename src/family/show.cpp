@@ -139,6 +139,7 @@ Table spec_table(const nn::ModelSpec& spec) {
     one.set("kind", layer.kind);
     one.set("layer", block_table(layer.layer));
     one.set("mixer", block_table(layer.mixer));
+    if (!layer.beside.block.empty()) one.set("beside", block_table(layer.beside));
     one.set("ffn", block_table(layer.ffn));
     one.set("norm", block_table(layer.norm));
     layers.emplace_back(std::move(one));

@@ -168,6 +168,7 @@ class SpecBuilder {
     if (at.tell) told_.push_back(at.label);
     return {.layer = block(at, nn::Role::layer, "layer"),
             .mixer = block(at, nn::Role::mixer, "mixer"),
+            .beside = role(at, "beside") ? block(at, nn::Role::mixer, "beside") : nn::BlockSpec{},
             .ffn = block(at, nn::Role::ffn, "ffn"),
             .norm = block(at, nn::Role::norm, "norm"),
             .kind = at.label};

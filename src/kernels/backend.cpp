@@ -169,6 +169,14 @@ class CpuBackend final : public ops::Backend {
     });
   }
 
+  void ssm_scan(const ops::SsmScanArgs& args) override {
+    const ops::DeltaLayout& layout = args.layout;
+    const int64_t blocks = layout.blocks(), units = layout.value_heads * blocks;
+    over_slices(args.slices, units, layout.elements(), [&](const ops::StateSlice& slice, int64_t unit) {
+      ops_.ssm_scan(args, slice, unit / blocks, unit % blocks);
+    });
+  }
+
   void rg_lru_scan(const ops::RgLruScanArgs& args) override {
     constexpr int64_t kWork = 4 * kManyElements / kManyFunctions;  // four exponentials each
     over_channels(args.slices, args.cols, kWork, [&](const auto& slice, int64_t col, int64_t cols) {

@@ -35,6 +35,8 @@ struct OpKernels {
   /// Only `slice`, which is one of args.slices, and of it the columns of one block of one value head.
   void (*delta_scan)(const ops::DeltaScanArgs& args, const ops::StateSlice& slice, int64_t head,
                      int64_t block);
+  /// The same for the columns of one block of one head.
+  void (*ssm_scan)(const ops::SsmScanArgs& args, const ops::StateSlice& slice, int64_t head, int64_t block);
   /// Only `slice`, which is one of args.slices, and of it the channels [col, col + cols).
   void (*rg_lru_scan)(const ops::RgLruScanArgs& args, const ops::StateSlice& slice, int64_t col,
                       int64_t cols);

@@ -1,8 +1,24 @@
 #include "nn/gated_mlp.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
+#include "core/error.h"
+
 namespace varve::nn {
+
+GatedMlp::GatedMlp(const Params& params, const BlockInit& init) : params_(params), hidden_(init.hidden) {
+  if (params_.scales.empty()) return;
+  if (params_.scales.size() != 2)
+    throw LoadError({.what = "gated_mlp: scales must be those of the gate and of the result",
+                     .where = {},
+                     .expected = "two numbers",
+                     .found = fmt::format("{}", params_.scales.size()),
+                     .advice = {}});
+  gate_scale_ = params_.scales[0];
+  output_scale_ = params_.scales[1];
+}
 
 void GatedMlp::bind_as(Binder& binder, std::string_view name) {
   const Scope scope(binder, name);
@@ -22,6 +38,12 @@ void GatedMlp::forward(Forward& at, const ops::Rows& x, const Into& out) const {
       {.weight = &up_.weight, .bias = up_.bias.data(), .y = up, .y_stride = width},
   }};
   at.backend.linear({.x = x, .outs = projections});
+  if (gate_scale_ != 1.0f)
+    at.backend.axpby({.x = {.data = gate, .rows = x.rows, .cols = width, .stride = width},
+                      .alpha = gate_scale_,
+                      .beta = 0.0f,
+                      .y = gate,
+                      .y_stride = width});
   at.backend.gated({.gate = gate,
                     .gate_stride = width,
                     .up = up,
@@ -31,13 +53,22 @@ void GatedMlp::forward(Forward& at, const ops::Rows& x, const Into& out) const {
                     .activation = params_.activation,
                     .out = gate,
                     .out_stride = width});
+  // With a factor the result takes a detour; without, it goes where it belongs at once.
+  const bool scaled = output_scale_ != 1.0f;
+  const Into down = scaled ? Into{.y = at.work.floats(x.rows, hidden_), .stride = hidden_} : out;
   const ops::LinearOut output{.weight = &down_.weight,
                               .bias = down_.bias.data(),
-                              .y = out.y,
-                              .y_stride = out.stride,
-                              .accumulate = out.accumulate};
+                              .y = down.y,
+                              .y_stride = down.stride,
+                              .accumulate = down.accumulate};
   at.backend.linear(
       {.x = {.data = gate, .rows = x.rows, .cols = width, .stride = width}, .outs = {&output, 1}});
+  if (scaled)
+    at.backend.axpby({.x = {.data = down.y, .rows = x.rows, .cols = hidden_, .stride = hidden_},
+                      .alpha = output_scale_,
+                      .beta = out.accumulate ? 1.0f : 0.0f,
+                      .y = out.y,
+                      .y_stride = out.stride});
 }
 
 }  // namespace varve::nn

@@ -10,14 +10,16 @@ class GatedMlp : public FeedForward {
     int64_t inner = 0;
     ops::Activation activation = ops::Activation::silu;
     std::string bias = "optional";
+    std::vector<float> scales;
     template <class V>
     void visit(V& v) {
       v.required("inner", inner, "width between the projections");
       v.optional("activation", activation, "activation of the gate");
       v.choice("bias", bias, {"optional", "required", "absent"}, "biases of the projections");
+      v.optional("scales", scales, "factors of the gate before its activation, and of the result; empty: 1");
     }
   };
-  GatedMlp(const Params& params, const BlockInit& init) : params_(params), hidden_(init.hidden) {}
+  GatedMlp(const Params& params, const BlockInit& init);
   void bind(Binder& binder) override { bind_as(binder, "mlp"); }
   /// Under another name than "mlp".
   void bind_as(Binder& binder, std::string_view name);
@@ -26,6 +28,7 @@ class GatedMlp : public FeedForward {
  private:
   Params params_;
   int64_t hidden_;
+  float gate_scale_ = 1.0f, output_scale_ = 1.0f;
   Linear gate_, up_, down_;
 };
 

@@ -1,5 +1,7 @@
 #include "nn/layers.h"
 
+#include "core/error.h"
+
 namespace varve::nn {
 
 PreNorm::PreNorm(const Params& params, LayerParts parts)
@@ -131,6 +133,82 @@ void Parallel::forward(Forward& at, float* x) const {
   const Into out{.y = x, .stride = width, .accumulate = true};
   parts_.mixer->forward(at, for_mixer, out);
   parts_.ffn->forward(at, for_ffn, out);
+}
+
+MixerOnly::MixerOnly(const Params& /*params*/, LayerParts parts)
+    : parts_(std::move(parts)), norm_(parts_.norm()) {}
+
+void MixerOnly::bind(Binder& binder) {
+  norm_->bind(binder, "input_layernorm");
+  parts_.mixer->bind(binder);
+}
+
+void MixerOnly::forward(Forward& at, float* x) const {
+  const Workspace::Frame frame(at.work);
+  const int64_t rows = at.rows(), width = parts_.hidden;
+  float* normed = at.work.floats(rows, width);
+  norm_->forward(at.backend, {.data = x, .rows = rows, .cols = width, .stride = width}, normed, width);
+  parts_.mixer->forward(at, {.data = normed, .rows = rows, .cols = width, .stride = width},
+                        {.y = x, .stride = width, .accumulate = true});
+}
+
+TwoMixers::TwoMixers(const Params& params, LayerParts parts)
+    : params_(params), parts_(std::move(parts)), mixer_norm_(parts_.norm()), ffn_norm_(parts_.norm()) {
+  if (parts_.beside) return;
+  throw LoadError({.what = "two_mixers: the family does not say the second mixer",
+                   .where = {},
+                   .expected = "[layer] beside = the name of a mixer",
+                   .found = {},
+                   .advice = {}});
+}
+
+void TwoMixers::bind(Binder& binder) {
+  mixer_norm_->bind(binder, "input_layernorm");
+  parts_.mixer->bind(binder);
+  parts_.beside->bind(binder);
+  ffn_norm_->bind(binder, "post_attention_layernorm");
+  parts_.ffn->bind(binder);
+}
+
+/// One mixer remembers in pages and the other in the slot: neither's part has an offset.
+StateNeed TwoMixers::state(ops::Precision precision) const {
+  const StateNeed a = parts_.mixer->state(precision), b = parts_.beside->state(precision);
+  check(a.page_bytes == 0 || b.page_bytes == 0, "two mixers that both remember in pages");
+  check(a.slot_bytes == 0 || b.slot_bytes == 0, "two mixers that both remember in the slot");
+  return {.page_bytes = a.page_bytes + b.page_bytes, .slot_bytes = a.slot_bytes + b.slot_bytes};
+}
+
+/// x += out * mixer(in * normed)
+void TwoMixers::add_scaled(Forward& at, const Mixer& mixer, const ops::Rows& normed, float in, float out,
+                           float* x) const {
+  const Workspace::Frame frame(at.work);
+  const int64_t width = parts_.hidden;
+  ops::Rows given = normed;
+  if (in != 1.0f) {
+    float* scaled = at.work.floats(normed.rows, width);
+    at.backend.axpby({.x = normed, .alpha = in, .beta = 0.0f, .y = scaled, .y_stride = width});
+    given.data = scaled;
+  }
+  if (out == 1.0f) return mixer.forward(at, given, {.y = x, .stride = width, .accumulate = true});
+  float* part = at.work.floats(normed.rows, width);
+  mixer.forward(at, given, {.y = part, .stride = width});
+  at.backend.axpby({.x = {.data = part, .rows = normed.rows, .cols = width, .stride = width},
+                    .alpha = out,
+                    .y = x,
+                    .y_stride = width});
+}
+
+void TwoMixers::forward(Forward& at, float* x) const {
+  const Workspace::Frame frame(at.work);
+  const int64_t rows = at.rows(), width = parts_.hidden;
+  const ops::Rows stream{.data = x, .rows = rows, .cols = width, .stride = width};
+  float* normed = at.work.floats(rows, width);
+  const ops::Rows in{.data = normed, .rows = rows, .cols = width, .stride = width};
+  mixer_norm_->forward(at.backend, stream, normed, width);
+  add_scaled(at, *parts_.mixer, in, params_.mixer_in, params_.mixer_out, x);
+  add_scaled(at, *parts_.beside, in, params_.beside_in, params_.beside_out, x);
+  ffn_norm_->forward(at.backend, stream, normed, width);
+  parts_.ffn->forward(at, in, {.y = x, .stride = width, .accumulate = true});
 }
 
 }  // namespace varve::nn

@@ -4,6 +4,8 @@
 //   "post_norm"      x += norm(mixer(x));        x += norm(ffn(x))
 //   "sandwich_norm"  x += norm(mixer(norm(x)));  x += norm(ffn(norm(x)))
 //   "parallel"       x += mixer(norm(x)) + ffn(norm(x)), both of the same x
+//   "mixer_only"     x += mixer(norm(x))
+//   "two_mixers"     x += mixer(norm(x)) + beside(norm(x)), both of the same x; x += ffn(norm(x))
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,9 +14,10 @@
 
 namespace varve::nn {
 
-/// The parts every layer has.
+/// The parts of a layer.
 struct LayerParts {
   std::unique_ptr<Mixer> mixer;
+  std::unique_ptr<Mixer> beside;  // of "two_mixers", else null
   std::unique_ptr<FeedForward> ffn;
   int64_t hidden = 0;
   /// Makes one more norm of the layer's kind.
@@ -90,6 +93,49 @@ class Parallel : public Layer {
  private:
   LayerParts parts_;
   std::unique_ptr<Norm> mixer_norm_, ffn_norm_;  // the latter null: the same
+};
+
+class MixerOnly : public Layer {
+ public:
+  struct Params {
+    template <class V>
+    void visit(V& /*v*/) {}
+  };
+  MixerOnly(const Params& params, LayerParts parts);
+  void bind(Binder& binder) override;
+  StateNeed state(ops::Precision precision) const override { return parts_.mixer->state(precision); }
+  void forward(Forward& at, float* x) const override;
+
+ private:
+  LayerParts parts_;
+  std::unique_ptr<Norm> norm_;
+};
+
+class TwoMixers : public Layer {
+ public:
+  struct Params {
+    float mixer_in = 1.0f, mixer_out = 1.0f;
+    float beside_in = 1.0f, beside_out = 1.0f;
+    template <class V>
+    void visit(V& v) {
+      v.optional("mixer_in", mixer_in, "factor of what the mixer is given");
+      v.optional("mixer_out", mixer_out, "factor of what the mixer gives");
+      v.optional("beside_in", beside_in, "factor of what the other mixer is given");
+      v.optional("beside_out", beside_out, "factor of what the other mixer gives");
+    }
+  };
+  TwoMixers(const Params& params, LayerParts parts);
+  void bind(Binder& binder) override;
+  StateNeed state(ops::Precision precision) const override;
+  void forward(Forward& at, float* x) const override;
+
+ private:
+  void add_scaled(Forward& at, const Mixer& mixer, const ops::Rows& normed, float in, float out,
+                  float* x) const;
+
+  Params params_;
+  LayerParts parts_;
+  std::unique_ptr<Norm> mixer_norm_, ffn_norm_;
 };
 
 }  // namespace varve::nn

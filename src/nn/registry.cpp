@@ -7,7 +7,9 @@
 #include "nn/gated_delta.h"
 #include "nn/gated_mlp.h"
 #include "nn/layers.h"
+#include "nn/mamba2.h"
 #include "nn/mlp.h"
+#include "nn/no_ffn.h"
 #include "nn/norm.h"
 #include "nn/params.h"
 #include "nn/rg_lru.h"
@@ -52,11 +54,13 @@ const auto kMixers = {
     mixer<Attention>("attention", "grouped-query attention over paged keys and values"),
     mixer<GatedDelta>("gated_delta",
                       "linear attention by the gated delta rule, one matrix of state per head"),
+    mixer<Mamba2>("mamba2", "the selective state space of Mamba 2, one matrix of state per head"),
     mixer<RgLru>("rg_lru", "a convolution and a real-gated linear recurrence beside a gate"),
 };
 const auto kFeedForwards = {
     ffn<GatedMlp>("gated_mlp", "down(act(gate(x)) * up(x))"),
     ffn<Mlp>("mlp", "down(act(up(x)))"),
+    ffn<NoFfn>("none", "nothing: of a layer that is a mixer alone"),
     ffn<SparseMoe>("sparse_moe", "a router and top-k experts, each a gated MLP; a shared expert beside them"),
 };
 const auto kLayers = {
@@ -64,6 +68,8 @@ const auto kLayers = {
     layer<PostNorm>("post_norm", "x += norm(mixer(x)); x += norm(ffn(x))"),
     layer<SandwichNorm>("sandwich_norm", "x += norm(mixer(norm(x))); x += norm(ffn(norm(x)))"),
     layer<Parallel>("parallel", "x += mixer(norm(x)) + ffn(norm(x))"),
+    layer<MixerOnly>("mixer_only", "x += mixer(norm(x))"),
+    layer<TwoMixers>("two_mixers", "x += mixer(norm(x)) + beside(norm(x)); x += ffn(norm(x))"),
 };
 
 template <class Entries>
@@ -120,6 +126,10 @@ std::unique_ptr<FeedForward> make_feed_forward(const BlockSpec& spec, const Bloc
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, int64_t hidden, RopeTables& ropes) {
   LayerParts parts{
       .mixer = make_mixer(spec.mixer, {.params = spec.mixer.params, .hidden = hidden, .ropes = &ropes}),
+      .beside =
+          spec.beside.block.empty()
+              ? nullptr
+              : make_mixer(spec.beside, {.params = spec.beside.params, .hidden = hidden, .ropes = &ropes}),
       .ffn = make_feed_forward(spec.ffn, {.params = spec.ffn.params, .hidden = hidden}),
       .hidden = hidden,
       .norm = [norm_spec = spec.norm, hidden] {

@@ -20,6 +20,7 @@ struct BlockSpec {
 struct LayerSpec {
   BlockSpec layer;   // e.g. "pre_norm"
   BlockSpec mixer;   // e.g. "attention"
+  BlockSpec beside;  // a second mixer, where the layer's wiring has one; else without a name
   BlockSpec ffn;     // e.g. "gated_mlp", "sparse_moe"
   BlockSpec norm;    // e.g. "rms_norm": every norm of this layer
   std::string kind;  // the layer's kind as the family names it, for people

@@ -1,6 +1,6 @@
 #pragma once
-// How the state of the gated delta rule lies in a slot: one float32 matrix [key_dim, value_dim] for each
-// value head, its columns in blocks of 32:
+// How the state of the gated delta rule, and of the selective state space, lies in a slot: one float32 matrix
+// [key_dim, value_dim] for each value head, its columns in blocks of 32:
 //   [value_heads][blocks][key_dim][columns of the block]
 // so that a block, which is what a core works on, is one run of memory. The bytes are opaque to everyone but
 // the scan kernels.

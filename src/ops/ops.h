@@ -273,6 +273,29 @@ struct DeltaScanArgs {
   int64_t y_stride = 0;
 };
 
+/// The selective state space of Mamba 2, token after token (Dao and Gu 2024). For each value head of the
+/// layout (key heads are its groups, keys its state), with the B and C of its group, the state S [state,
+/// head_dim] becomes
+///   S = exp(rate dt) S + dt B x',  dt = clamp(softplus(step + offset), dt_min, dt_max)
+/// and y = S' C + skip x.
+struct SsmScanArgs {
+  std::span<const StateSlice> slices;  // state: DeltaLayout
+  DeltaLayout layout;
+  const float* x = nullptr;  // [rows, xbc_stride], heads x head_dim
+  const float* b = nullptr;  // [rows, xbc_stride], groups x state
+  const float* c = nullptr;  // [rows, xbc_stride], groups x state
+  int64_t xbc_stride = 0;
+  const float* step = nullptr;  // [rows, step_stride], heads
+  int64_t step_stride = 0;
+  const float* rate = nullptr;    // [heads], below 0
+  const float* offset = nullptr;  // [heads]
+  const float* skip = nullptr;    // [heads]
+  float dt_min = 0.0f;
+  float dt_max = 0.0f;  // may be infinity
+  float* y = nullptr;   // [rows, y_stride], heads x head_dim
+  int64_t y_stride = 0;
+};
+
 /// The real-gated linear recurrent unit (De et al. 2024), channel by channel:
 ///   h = a h + sqrt(1 - a^2) sigmoid(input_gate) x,  a = exp(rate sigmoid(recurrent_gate)),  y = h
 /// except at position 0, where h = sigmoid(input_gate) x.
@@ -308,6 +331,7 @@ class Backend {
   virtual void combine(const CombineArgs& args) = 0;
   virtual void causal_conv(const CausalConvArgs& args) = 0;
   virtual void delta_scan(const DeltaScanArgs& args) = 0;
+  virtual void ssm_scan(const SsmScanArgs& args) = 0;
   virtual void rg_lru_scan(const RgLruScanArgs& args) = 0;
 };
 

@@ -16,6 +16,7 @@ void route(const ops::RouteArgs& args);
 void combine(const ops::CombineArgs& args);
 void causal_conv(const ops::CausalConvArgs& args, const ops::StateSlice& slice, int64_t col, int64_t cols);
 void delta_scan(const ops::DeltaScanArgs& args, const ops::StateSlice& slice, int64_t head, int64_t block);
+void ssm_scan(const ops::SsmScanArgs& args, const ops::StateSlice& slice, int64_t head, int64_t block);
 void rg_lru_scan(const ops::RgLruScanArgs& args, const ops::StateSlice& slice, int64_t col, int64_t cols);
 
 }  // namespace varve::kernels::ref

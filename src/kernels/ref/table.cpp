@@ -15,6 +15,7 @@ const OpKernels& op_kernels_ref() {
                                    .combine = ref::combine,
                                    .causal_conv = ref::causal_conv,
                                    .delta_scan = ref::delta_scan,
+                                   .ssm_scan = ref::ssm_scan,
                                    .rg_lru_scan = ref::rg_lru_scan};
   return table;
 }
