@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "nn/attention.h"
+#include "nn/gated_conv.h"
 #include "nn/gated_delta.h"
 #include "nn/gated_mlp.h"
 #include "nn/layers.h"
@@ -55,6 +56,7 @@ const auto kMixers = {
     mixer<GatedDelta>("gated_delta",
                       "linear attention by the gated delta rule, one matrix of state per head"),
     mixer<Mamba2>("mamba2", "the selective state space of Mamba 2, one matrix of state per head"),
+    mixer<GatedConv>("gated_conv", "a short convolution between two gates"),
     mixer<RgLru>("rg_lru", "a convolution and a real-gated linear recurrence beside a gate"),
 };
 const auto kFeedForwards = {
