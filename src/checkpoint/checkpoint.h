@@ -71,12 +71,23 @@ std::string digest(const Checkpoint& checkpoint);
 /// dimensions but the last. Scales and biases are f16, or f32 where a bias has no f16.
 struct AffineWords {
   int bits = 0;
+  int group = 32;
   DType scale_dtype = DType::f16;
   std::vector<std::byte> words;           // [rows, cols * bits / 32] u32
-  std::vector<std::byte> scales, biases;  // [rows, cols / 32]
+  std::vector<std::byte> scales, biases;  // [rows, cols / group]
 };
 AffineWords affine_from_blocks(const Tensor& tensor);
 /// The same for rows [first, first + count), such as one expert of a stack.
 AffineWords affine_from_blocks(const Tensor& tensor, int64_t first, int64_t count);
+
+/// Inputs of one group of a ternary matrix as affine words: as many as `cols` allows; 0 when it allows none.
+int ternary_group(int64_t cols);
+/// A packed ternary matrix (Ternary) as affine words of 2 bits, code * step - step, without loss. Bits 2i and
+/// 2i + 1 of packed row r are the codes of row i * rows / 4 + r; a code is the weight plus one. `step` is a
+/// number of `dtype`.
+AffineWords affine_from_ternary(const Tensor& packed, float step, DType dtype);
+/// Finite numbers made ternary as Transformers' AutoBitLinear does it where it is "online": the step is the
+/// mean magnitude, rounded to `dtype`.
+AffineWords ternarise(std::span<const float> weights, int64_t cols, DType dtype);
 
 }  // namespace varve::checkpoint

@@ -4,12 +4,18 @@
 
 namespace varve::nn {
 
+GatedMlp::GatedMlp(const Params& params, const BlockInit& init)
+    : params_(params), hidden_(init.hidden), inner_norm_(params.inner_norm, params.inner) {
+  params_.gate.check();
+}
+
 void GatedMlp::bind_as(Binder& binder, std::string_view name) {
   const Scope scope(binder, name);
   const Presence bias = presence_from(params_.bias);
   binder.linear("gate_proj", {.out = params_.inner, .in = hidden_, .bias = bias}, gate_);
   binder.linear("up_proj", {.out = params_.inner, .in = hidden_, .bias = bias}, up_);
   binder.linear("down_proj", {.out = hidden_, .in = params_.inner, .bias = bias}, down_);
+  inner_norm_.bind(binder);
 }
 
 void GatedMlp::forward(Forward& at, const ops::Rows& x, const Into& out) const {
@@ -22,15 +28,8 @@ void GatedMlp::forward(Forward& at, const ops::Rows& x, const Into& out) const {
       {.weight = &up_.weight, .bias = up_.bias.data(), .y = up, .y_stride = width},
   }};
   at.backend.linear({.x = x, .outs = projections});
-  at.backend.gated({.gate = gate,
-                    .gate_stride = width,
-                    .up = up,
-                    .up_stride = width,
-                    .rows = x.rows,
-                    .cols = width,
-                    .activation = params_.activation,
-                    .out = gate,
-                    .out_stride = width});
+  params_.gate.forward(at.backend, gate, up, x.rows, width);
+  inner_norm_.forward(at.backend, gate, x.rows);
   const ops::LinearOut output{.weight = &down_.weight,
                               .bias = down_.bias.data(),
                               .y = out.y,

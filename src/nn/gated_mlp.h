@@ -1,6 +1,9 @@
 #pragma once
-// "gated_mlp": down(act(gate(x)) * up(x)) (Shazeer 2020, "GLU variants").
+// "gated_mlp": down(norm(act(gate(x)) * up(x))) (Shazeer 2020, "GLU variants"); the norm only where it is
+// asked for.
 #include "nn/block.h"
+#include "nn/gate.h"
+#include "nn/inner_norm.h"
 
 namespace varve::nn {
 
@@ -8,16 +11,18 @@ class GatedMlp : public FeedForward {
  public:
   struct Params {
     int64_t inner = 0;
-    ops::Activation activation = ops::Activation::silu;
+    Gate gate;
+    InnerNorm::Params inner_norm;
     std::string bias = "optional";
     template <class V>
     void visit(V& v) {
       v.required("inner", inner, "width between the projections");
-      v.optional("activation", activation, "activation of the gate");
+      gate.visit(v);
+      inner_norm.visit(v);
       v.choice("bias", bias, {"optional", "required", "absent"}, "biases of the projections");
     }
   };
-  GatedMlp(const Params& params, const BlockInit& init) : params_(params), hidden_(init.hidden) {}
+  GatedMlp(const Params& params, const BlockInit& init);
   void bind(Binder& binder) override { bind_as(binder, "mlp"); }
   /// Under another name than "mlp".
   void bind_as(Binder& binder, std::string_view name);
@@ -26,6 +31,7 @@ class GatedMlp : public FeedForward {
  private:
   Params params_;
   int64_t hidden_;
+  InnerNorm inner_norm_;
   Linear gate_, up_, down_;
 };
 
