@@ -20,7 +20,7 @@
 namespace varve::checkpoint {
 
 /// The block types of GGUF that have no safetensors dtype.
-enum class BlockType : uint8_t { none, q4_0, q4_1, q5_0, q5_1, q8_0 };
+enum class BlockType : uint8_t { none, q4_0, q4_1, q5_0, q5_1, q8_0, mxfp4 };
 
 /// "Q4_0" and so on, as GGUF's makers spell it; "" for none.
 std::string_view block_name(BlockType block);
@@ -79,6 +79,14 @@ struct AffineWords {
 AffineWords affine_from_blocks(const Tensor& tensor);
 /// The same for rows [first, first + count), such as one expert of a stack.
 AffineWords affine_from_blocks(const Tensor& tensor, int64_t first, int64_t count);
+
+/// Rows [first, first + count) of a tensor of MXFP4 blocks as MLX's mxfp4 words: the same codes in the order
+/// of their inputs, and the blocks' exponents as scales.
+struct Mxfp4Words {
+  std::vector<std::byte> words;   // [rows, cols / 8] u32
+  std::vector<std::byte> scales;  // [rows, cols / 32]
+};
+Mxfp4Words mxfp4_from_blocks(const Tensor& tensor, int64_t first, int64_t count);
 
 /// Inputs of one group of a ternary matrix as affine words: as many as `cols` allows; 0 when it allows none.
 int ternary_group(int64_t cols);

@@ -140,23 +140,27 @@ nn::SourceMatrix block_matrix(const MappedTensor& tensor, const Part& part, int6
   const Extent extent = extent_of(*part);
   const int64_t row_bytes = stored_row_bytes(part->values, extent.cols);
   ops::WeightView view{.format = format_of(*part, where), .rows = tensor.rows.count(), .cols = extent.cols};
-  checkpoint::AffineWords words;
-  if (tensor.rows.is_run()) {
-    words =
-        checkpoint::affine_from_blocks(part->values, slice * extent.rows + tensor.rows.first(), view.rows);
-  } else {
-    const std::vector<std::byte> bytes =
-        tensor.rows.gather(slice_of(part->values.bytes, slice, extent.rows * row_bytes), row_bytes);
-    Tensor gathered = part->values;
-    gathered.bytes = bytes;
-    gathered.shape = {view.rows, view.cols};
-    words = checkpoint::affine_from_blocks(gathered);
+  Tensor rows = part->values;  // those that are wanted, from `first` on
+  int64_t first = slice * extent.rows + tensor.rows.first();
+  std::vector<std::byte> gathered;
+  if (!tensor.rows.is_run()) {
+    gathered = tensor.rows.gather(slice_of(part->values.bytes, slice, extent.rows * row_bytes), row_bytes);
+    rows.bytes = gathered;
+    rows.shape = {view.rows, view.cols};
+    first = 0;
   }
-  view.format.dtype = words.scale_dtype;
   auto owned = std::make_shared<OwnedBytes>();
-  owned->data = std::move(words.words);
-  owned->scales = std::move(words.scales);
-  owned->biases = std::move(words.biases);
+  if (rows.block == BlockType::mxfp4) {
+    checkpoint::Mxfp4Words words = checkpoint::mxfp4_from_blocks(rows, first, view.rows);
+    owned->data = std::move(words.words);
+    owned->scales = std::move(words.scales);
+  } else {
+    checkpoint::AffineWords words = checkpoint::affine_from_blocks(rows, first, view.rows);
+    view.format.dtype = words.scale_dtype;
+    owned->data = std::move(words.words);
+    owned->scales = std::move(words.scales);
+    owned->biases = std::move(words.biases);
+  }
   return with_bytes(view, std::move(owned));
 }
 
@@ -267,6 +271,8 @@ ops::WeightFormat format_of(const StoredTensor& tensor, const std::string& where
     check_words(tensor, where);
     return tensor.factors.empty() ? word_format(tensor) : ops::WeightFormat{};
   }
+  if (tensor.values.block == BlockType::mxfp4)
+    return {.encoding = ops::Encoding::mxfp4, .dtype = DType::f32, .bits = 4, .group = 32};
   if (tensor.values.block != BlockType::none)
     return {.encoding = ops::Encoding::affine,
             .dtype = DType::f16,

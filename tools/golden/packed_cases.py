@@ -194,11 +194,13 @@ def bitnet_logits(folder: Path, ids: list[int]) -> np.ndarray:
     for name, tensor in tensors.items():
         if quantization.linear_class == "autobitlinear" and tensor.dtype == torch.uint8:
             tensors[name] = bitnet.unpack_weights(tensor, torch.float32)
-        elif tensor.dtype != torch.uint8 and quantization.quantization_mode == "offline":
-            tensors[name] = tensor.float()  # online: the step is rounded to the dtype of the weights
+        elif tensor.dtype != torch.uint8:
+            tensors[name] = tensor.float()
     model.load_state_dict(tensors, strict=False, assign=True)
     model.tie_weights()
+    online = bitnet.WeightQuant.apply  # rounds to the dtype in which the weights are stored
     plain = {
+        (bitnet.WeightQuant, "apply"): lambda weight: online(weight.to(torch.bfloat16)).float(),
         (bitnet.ActQuant, "apply"): lambda activation: activation,
         (bitnet.BitLinear, "activation_quant"): lambda self, activation: (activation, torch.ones(())),
     }
