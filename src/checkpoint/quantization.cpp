@@ -119,7 +119,7 @@ bool is_second(const Value& table, const char* key, std::array<std::string_view,
 }
 
 /// Transformers' BitNetQuantConfig.
-Quantization read_bitnet(const Value& table, const std::string& where) {
+Quantization read_ternary(const Value& table, const std::string& where) {
   Ternary out{.divides = !is_second(table, "linear_class", {"bitlinear", "autobitlinear"}, where),
               .online = is_second(table, "quantization_mode", {"offline", "online"}, where),
               .kept = {}};
@@ -148,7 +148,7 @@ Quantization read_bitnet(const Value& table, const std::string& where) {
 Quantization read_named(const Value& table, const std::string& where) {
   const Value* method = table.find("quant_method");
   const std::string name = method && method->is_text() ? method->text() : "";
-  if (name == "bitnet") return read_bitnet(table, where);
+  if (name == "bitnet") return read_ternary(table, where);
   if (name == "mxfp4")
     return {.fallback = QuantScheme{.mode = QuantMode::mxfp4, .bits = 4, .group_size = 32},
             .modules = {},
