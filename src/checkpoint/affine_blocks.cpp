@@ -40,10 +40,11 @@ Form form_of(BlockType block) {
       return {5, true, 0};
     case BlockType::q8_0:
       return {8, false, 128};
+    case BlockType::mxfp4:
     case BlockType::none:
       break;
   }
-  check(false, "affine_from_blocks of a plain tensor");
+  check(false, "affine_from_blocks of another tensor");
   return {};
 }
 
@@ -128,6 +129,20 @@ int64_t row_count(const Tensor& tensor) {
 }
 
 }  // namespace
+
+Mxfp4Words mxfp4_from_blocks(const Tensor& tensor, int64_t first, int64_t count) {
+  check(tensor.block == BlockType::mxfp4 && first >= 0 && count >= 0 && first <= row_count(tensor) - count,
+        "mxfp4_from_blocks: no such rows");
+  const int64_t row_blocks = tensor.shape.empty() ? 0 : tensor.shape.back() / kBlock;
+  const int64_t size = block_bytes(tensor.block);
+  const std::byte* in = tensor.bytes.data() + first * row_blocks * size;
+  Mxfp4Words out;
+  out.scales.resize(static_cast<size_t>(count * row_blocks));
+  out.words.resize(out.scales.size() * kBlock / 2);
+  for (size_t b = 0; b < out.scales.size(); ++b) out.scales[b] = in[static_cast<int64_t>(b) * size];
+  write_words<4>(in, count * row_blocks, size, 1, out.words.data());
+  return out;
+}
 
 AffineWords affine_from_blocks(const Tensor& tensor) {
   return affine_from_blocks(tensor, 0, row_count(tensor));

@@ -20,7 +20,7 @@
 namespace varve::checkpoint {
 
 /// The block types of GGUF that have no safetensors dtype.
-enum class BlockType : uint8_t { none, q4_0, q4_1, q5_0, q5_1, q8_0 };
+enum class BlockType : uint8_t { none, q4_0, q4_1, q5_0, q5_1, q8_0, mxfp4 };
 
 /// "Q4_0" and so on, as GGUF's makers spell it; "" for none.
 std::string_view block_name(BlockType block);
@@ -71,12 +71,31 @@ std::string digest(const Checkpoint& checkpoint);
 /// dimensions but the last. Scales and biases are f16, or f32 where a bias has no f16.
 struct AffineWords {
   int bits = 0;
+  int group = 32;
   DType scale_dtype = DType::f16;
   std::vector<std::byte> words;           // [rows, cols * bits / 32] u32
-  std::vector<std::byte> scales, biases;  // [rows, cols / 32]
+  std::vector<std::byte> scales, biases;  // [rows, cols / group]
 };
 AffineWords affine_from_blocks(const Tensor& tensor);
 /// The same for rows [first, first + count), such as one expert of a stack.
 AffineWords affine_from_blocks(const Tensor& tensor, int64_t first, int64_t count);
+
+/// Rows [first, first + count) of a tensor of MXFP4 blocks as MLX's mxfp4 words: the same codes in the order
+/// of their inputs, and the blocks' exponents as scales.
+struct Mxfp4Words {
+  std::vector<std::byte> words;   // [rows, cols / 8] u32
+  std::vector<std::byte> scales;  // [rows, cols / 32]
+};
+Mxfp4Words mxfp4_from_blocks(const Tensor& tensor, int64_t first, int64_t count);
+
+/// Inputs of one group of a ternary matrix as affine words: as many as `cols` allows; 0 when it allows none.
+int ternary_group(int64_t cols);
+/// A packed ternary matrix (Ternary) as affine words of 2 bits, code * step - step, without loss. Bits 2i and
+/// 2i + 1 of packed row r are the codes of row i * rows / 4 + r; a code is the weight plus one. `step` is a
+/// number of `dtype`.
+AffineWords affine_from_ternary(const Tensor& packed, float step, DType dtype);
+/// Finite numbers made ternary as Transformers' AutoBitLinear does it where it is "online": the step is the
+/// mean magnitude, rounded to `dtype`.
+AffineWords ternarise(std::span<const float> weights, int64_t cols, DType dtype);
 
 }  // namespace varve::checkpoint

@@ -58,7 +58,7 @@ constexpr std::array kTypes = {plain(0, "F32", DType::f32, 4),
                                unread(36, "IQ4_NL_4_4"),
                                unread(37, "IQ4_NL_4_8"),
                                unread(38, "IQ4_NL_8_8"),
-                               unread(39, "MXFP4")};
+                               blocks(39, "MXFP4", BlockType::mxfp4, 17)};
 
 }  // namespace
 

@@ -93,6 +93,7 @@ bool is_mlx(const Value& table) {
 Quantization read_mlx(const Value& table, const std::string& where) {
   Quantization out;
   out.fallback = read_scheme(table, where);
+  out.ternary.emplace();  // MLX leaves packed ternary matrices as they are, and multiplies
   for (const auto& [key, value] : table.table()) {
     if (key == "group_size" || key == "bits" || key == "mode" || key == "quant_method") continue;
     const std::string module = fmt::format("{}: \"quantization\" of {}", where, in_quotes(key));
@@ -104,6 +105,55 @@ Quantization read_mlx(const Value& table, const std::string& where) {
       log::warn(fmt::format("{} is {}: not a module's entry, not used", module, value.kind_name()));
   }
   return out;
+}
+
+/// A text that is one of two; absent or null: the first.
+bool is_second(const Value& table, const char* key, std::array<std::string_view, 2> words,
+               const std::string& where) {
+  const Value* stated = table.find(key);
+  if (!stated || stated->is_null()) return false;
+  for (size_t i = 0; i < words.size(); ++i)
+    if (stated->is_text() && stated->text() == words[i]) return i == 1;
+  refuse(where, fmt::format("\"{}\" of bitnet quantisation is unknown", key),
+         {.expected = fmt::format("{} or {}", words[0], words[1]), .found = in_quotes(json::dump(*stated))});
+}
+
+/// Transformers' BitNetQuantConfig.
+Quantization read_ternary(const Value& table, const std::string& where) {
+  Ternary out{.divides = !is_second(table, "linear_class", {"bitlinear", "autobitlinear"}, where),
+              .online = is_second(table, "quantization_mode", {"offline", "online"}, where),
+              .kept = {}};
+  const Value* norms = table.find("use_rms_norm");
+  if (norms && !norms->is_null() && !(norms->is_boolean() && !norms->boolean()))
+    refuse(where, "bitnet quantisation with a norm in every linear layer is not supported",
+           {.expected = "\"use_rms_norm\": false", .found = in_quotes(json::dump(*norms))});
+  if (!out.online) return {.fallback = {}, .modules = {}, .ternary = std::move(out)};
+  if (out.divides)
+    refuse(where, "bitnet quantisation of mode online belongs to autobitlinear layers",
+           {.expected = "\"linear_class\": \"autobitlinear\""});
+  if (const Value* kept = table.find("modules_to_not_convert"); kept && kept->is_array()) {
+    for (const Value& name : kept->array()) {
+      if (!name.is_text() || name.text().find_first_of("*+?[](){}|^$\\") != std::string::npos)
+        refuse(where, "\"modules_to_not_convert\" has an entry that is no plain path",
+               {.found = in_quotes(json::dump(name))});
+      out.kept.push_back(name.text());
+    }
+  } else {
+    out.kept.emplace_back("lm_head");
+  }
+  return {.fallback = {}, .modules = {}, .ternary = std::move(out)};
+}
+
+/// A scheme by Hugging Face's name.
+Quantization read_named(const Value& table, const std::string& where) {
+  const Value* method = table.find("quant_method");
+  const std::string name = method && method->is_text() ? method->text() : "";
+  if (name == "bitnet") return read_ternary(table, where);
+  if (name == "mxfp4")
+    return {.fallback = QuantScheme{.mode = QuantMode::mxfp4, .bits = 4, .group_size = 32},
+            .modules = {},
+            .ternary = {}};
+  refuse_foreign(table, where);
 }
 
 const Value* table_in(const Value& config, const char* key, const std::string& where) {
@@ -118,6 +168,13 @@ const Value* table_in(const Value& config, const char* key, const std::string& w
 
 std::string_view mode_name(QuantMode mode) { return kModes[static_cast<size_t>(mode)].name; }
 
+bool Ternary::keeps(std::string_view module) const {
+  return std::any_of(kept.begin(), kept.end(), [&](const std::string& path) {
+    if (module.ends_with(path)) return true;
+    return module.starts_with(path) && (path.ends_with('.') || module.substr(path.size()).starts_with('.'));
+  });
+}
+
 std::optional<QuantScheme> Quantization::scheme(std::string_view module) const {
   constexpr std::string_view kWrapper = "language_model.";
   auto at = modules.find(module);
@@ -129,15 +186,14 @@ Quantization read_quantization(const Value& config, const std::string& where) {
   // MLX writes both members with the same content; where only the second stands, another tool wrote it.
   if (const Value* table = table_in(config, "quantization", where)) {
     if (table->find("quant_method") && !table->find("bits") && !table->find("group_size"))
-      refuse_foreign(*table, where);
+      return read_named(*table, where);
     return read_mlx(*table, where);
   }
   const Value* table = table_in(config, "quantization_config", where);
   // Wrappers of several models keep the text model's config, and sometimes its quantisation, inside.
   if (!table && config.find("text_config")) return read_quantization(*config.find("text_config"), where);
   if (!table) return {};
-  if (!is_mlx(*table)) refuse_foreign(*table, where);
-  return read_mlx(*table, where);
+  return is_mlx(*table) ? read_mlx(*table, where) : read_named(*table, where);
 }
 
 }  // namespace varve::checkpoint

@@ -32,6 +32,7 @@ int block_bits(BlockType block) {
   switch (block) {
     case BlockType::q4_0:
     case BlockType::q4_1:
+    case BlockType::mxfp4:
       return 4;
     case BlockType::q5_0:
     case BlockType::q5_1:

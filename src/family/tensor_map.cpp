@@ -64,7 +64,8 @@ std::vector<float> TensorMap::numbers(std::string_view name) {
   const MappedTensor& tensor = get(name);
   const StoredTensor& first = tensor.first();
   std::vector<float> out;
-  const bool plain = !first.scheme && first.values.block == checkpoint::BlockType::none;
+  const bool plain =
+      !first.scheme && !first.step && !first.ternarise && first.values.block == checkpoint::BlockType::none;
   if (plain && is_vector(name, first.shape())) {
     const int64_t size = dtype_size(first.values.dtype);
     const int64_t length = first.shape().empty() ? 1 : first.shape().back();

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "family/tensor_data.h"
@@ -67,13 +69,28 @@ void check_words(const StoredTensor& tensor, const std::string& where) {
                   fmt::format("{} and {}", dtype_name(tensor.scales.dtype), dtype_name(tensor.biases.dtype)));
 }
 
-std::vector<std::byte> transposed(std::span<const std::byte> bytes, int64_t rows, int64_t cols, size_t size) {
-  std::vector<std::byte> out(bytes.size());
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < cols; ++c)
-      std::memcpy(out.data() + static_cast<size_t>(c * rows + r) * size,
-                  bytes.data() + static_cast<size_t>(r * cols + c) * size, size);
+/// The plan's columns of a matrix [rows, cols] of T as rows; some at a time, so that a line of memory serves
+/// for all of them.
+template <class T>
+std::vector<std::byte> gather_columns(const RowPlan& plan, std::span<const std::byte> bytes, int64_t rows,
+                                      int64_t cols) {
+  constexpr int64_t kTogether = 32;
+  std::vector<std::byte> out(static_cast<size_t>(plan.count() * rows) * sizeof(T));
+  for (int64_t begin = 0; begin < plan.count(); begin += kTogether) {
+    const int64_t end = std::min(begin + kTogether, plan.count());
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t i = begin; i < end; ++i)
+        std::memcpy(out.data() + static_cast<size_t>(i * rows + r) * sizeof(T),
+                    bytes.data() + static_cast<size_t>(r * cols + plan.row(i)) * sizeof(T), sizeof(T));
+  }
   return out;
+}
+
+std::vector<std::byte> transposed(const RowPlan& plan, std::span<const std::byte> bytes, const Extent& extent,
+                                  int64_t size) {
+  if (size == 2) return gather_columns<uint16_t>(plan, bytes, extent.rows, extent.cols);
+  if (size == 4) return gather_columns<uint32_t>(plan, bytes, extent.rows, extent.cols);
+  return gather_columns<uint64_t>(plan, bytes, extent.rows, extent.cols);
 }
 
 nn::SourceMatrix dense_f32(std::vector<float> numbers, int64_t rows, int64_t cols) {
@@ -108,11 +125,8 @@ nn::SourceMatrix plain_matrix(const MappedTensor& tensor, const Part& part, int6
     return {.view = view, .owner = part};
   }
   auto owned = std::make_shared<OwnedBytes>();
-  if (tensor.transposed)
-    owned->data =
-        tensor.rows.gather(transposed(bytes, extent.rows, extent.cols, static_cast<size_t>(size)), row_bytes);
-  else
-    owned->data = tensor.rows.gather(bytes, row_bytes);
+  owned->data =
+      tensor.transposed ? transposed(tensor.rows, bytes, extent, size) : tensor.rows.gather(bytes, row_bytes);
   if (tensor.add == 0 && is_dense(part->values)) return with_bytes(view, std::move(owned));
   Tensor gathered = part->values;
   gathered.bytes = owned->data;
@@ -126,23 +140,27 @@ nn::SourceMatrix block_matrix(const MappedTensor& tensor, const Part& part, int6
   const Extent extent = extent_of(*part);
   const int64_t row_bytes = stored_row_bytes(part->values, extent.cols);
   ops::WeightView view{.format = format_of(*part, where), .rows = tensor.rows.count(), .cols = extent.cols};
-  checkpoint::AffineWords words;
-  if (tensor.rows.is_run()) {
-    words =
-        checkpoint::affine_from_blocks(part->values, slice * extent.rows + tensor.rows.first(), view.rows);
-  } else {
-    const std::vector<std::byte> bytes =
-        tensor.rows.gather(slice_of(part->values.bytes, slice, extent.rows * row_bytes), row_bytes);
-    Tensor gathered = part->values;
-    gathered.bytes = bytes;
-    gathered.shape = {view.rows, view.cols};
-    words = checkpoint::affine_from_blocks(gathered);
+  Tensor rows = part->values;  // those that are wanted, from `first` on
+  int64_t first = slice * extent.rows + tensor.rows.first();
+  std::vector<std::byte> gathered;
+  if (!tensor.rows.is_run()) {
+    gathered = tensor.rows.gather(slice_of(part->values.bytes, slice, extent.rows * row_bytes), row_bytes);
+    rows.bytes = gathered;
+    rows.shape = {view.rows, view.cols};
+    first = 0;
   }
-  view.format.dtype = words.scale_dtype;
   auto owned = std::make_shared<OwnedBytes>();
-  owned->data = std::move(words.words);
-  owned->scales = std::move(words.scales);
-  owned->biases = std::move(words.biases);
+  if (rows.block == BlockType::mxfp4) {
+    checkpoint::Mxfp4Words words = checkpoint::mxfp4_from_blocks(rows, first, view.rows);
+    owned->data = std::move(words.words);
+    owned->scales = std::move(words.scales);
+  } else {
+    checkpoint::AffineWords words = checkpoint::affine_from_blocks(rows, first, view.rows);
+    view.format.dtype = words.scale_dtype;
+    owned->data = std::move(words.words);
+    owned->scales = std::move(words.scales);
+    owned->biases = std::move(words.biases);
+  }
   return with_bytes(view, std::move(owned));
 }
 
@@ -169,6 +187,40 @@ nn::SourceMatrix word_matrix(const MappedTensor& tensor, const Part& part, int64
   owned->scales = tensor.rows.gather(scales, scale_bytes);
   if (affine) owned->biases = tensor.rows.gather(biases, scale_bytes);
   return with_bytes(view, std::move(owned));
+}
+
+/// Ternary matrices, packed or made from plain numbers: words made for the whole, then the rows that are
+/// wanted.
+nn::SourceMatrix ternary_matrix(const MappedTensor& tensor, const Part& part, const std::string& where) {
+  const Extent extent = extent_of(*part);
+  checkpoint::AffineWords words;
+  if (part->step) {
+    words = checkpoint::affine_from_ternary(part->values, *part->step, part->step_type);
+  } else {
+    const std::vector<float> numbers = dense_numbers(part->values, part->name);
+    if (!std::all_of(numbers.begin(), numbers.end(), [](float x) { return std::isfinite(x); }))
+      refuse_tensor(*part, where, "holds something that is no number", "finite numbers", "infinity or NaN");
+    words = checkpoint::ternarise(numbers, extent.cols, part->values.dtype);
+  }
+  const ops::WeightView view{
+      .format = format_of(*part, where), .rows = tensor.rows.count(), .cols = extent.cols};
+  auto owned = std::make_shared<OwnedBytes>();
+  owned->data = tensor.rows.gather(words.words, view.row_bytes());
+  owned->scales = tensor.rows.gather(words.scales, view.scale_row_bytes());
+  owned->biases = tensor.rows.gather(words.biases, view.scale_row_bytes());
+  return with_bytes(view, std::move(owned));
+}
+
+ops::WeightFormat ternary_format(const StoredTensor& tensor, const std::string& where) {
+  const int64_t cols = extent_of(tensor).cols;
+  const int group = checkpoint::ternary_group(cols);
+  if (group == 0)
+    refuse_tensor(tensor, where, "has rows that are no whole groups", "a multiple of 32 inputs",
+                  shape_text(tensor.shape()));
+  return {.encoding = ops::Encoding::affine,
+          .dtype = tensor.step ? tensor.step_type : tensor.values.dtype,
+          .bits = 2,
+          .group = group};
 }
 
 ops::WeightFormat word_format(const StoredTensor& tensor) {
@@ -214,10 +266,13 @@ std::span<const std::byte> slice_of(std::span<const std::byte> bytes, int64_t sl
 }
 
 ops::WeightFormat format_of(const StoredTensor& tensor, const std::string& where) {
+  if (tensor.step || tensor.ternarise) return ternary_format(tensor, where);
   if (tensor.scheme) {
     check_words(tensor, where);
     return tensor.factors.empty() ? word_format(tensor) : ops::WeightFormat{};
   }
+  if (tensor.values.block == BlockType::mxfp4)
+    return {.encoding = ops::Encoding::mxfp4, .dtype = DType::f32, .bits = 4, .group = 32};
   if (tensor.values.block != BlockType::none)
     return {.encoding = ops::Encoding::affine,
             .dtype = DType::f16,
@@ -236,10 +291,13 @@ nn::SourceMatrix matrix_of(const MappedTensor& tensor, int64_t expert, const std
         "no such expert");
   const Part& part = tensor.parts[tensor.stacked ? static_cast<size_t>(expert) : 0];
   const int64_t slice = tensor.stacked ? 0 : expert;
-  if (!part->scheme && part->values.block == BlockType::none) return plain_matrix(tensor, part, slice, where);
+  const bool ternary = part->step || part->ternarise;
+  if (!ternary && !part->scheme && part->values.block == BlockType::none)
+    return plain_matrix(tensor, part, slice, where);
   if (tensor.transposed || tensor.add != 0)
     refuse_tensor(*part, where, "is quantised, and the family transposes it or adds to it", "plain numbers",
                   "quantised words");
+  if (ternary) return ternary_matrix(tensor, part, where);
   if (part->values.block != BlockType::none) return block_matrix(tensor, part, slice, where);
   const nn::SourceMatrix words = word_matrix(tensor, part, slice, word_format(*part));
   if (part->factors.empty()) return words;

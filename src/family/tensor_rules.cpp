@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/checked.h"
 #include "family/pattern.h"
@@ -17,6 +18,7 @@ using checkpoint::Tensor;
 std::vector<int64_t> StoredTensor::shape() const {
   std::vector<int64_t> out = values.shape;
   if (scheme && !out.empty()) out.back() = out.back() * 32 / scheme->bits;
+  if (step && !out.empty()) out.front() *= 4;
   return out;
 }
 
@@ -34,11 +36,15 @@ bool is_vector(std::string_view canonical, const std::vector<int64_t>& shape) {
 
 namespace {
 
+/// The name with another ending; nothing when it has not this one.
+std::optional<std::string> with_ending(std::string_view name, std::string_view from, std::string_view to) {
+  if (!name.ends_with(from)) return std::nullopt;
+  return std::string(name.substr(0, name.size() - from.size())) + std::string(to);
+}
+
 /// "a.b.weight" and ".scales" -> "a.b.scales"; nothing when it is no weight.
 std::optional<std::string> companion(std::string_view name, std::string_view ending) {
-  constexpr std::string_view kWeight = ".weight";
-  if (!name.ends_with(kWeight)) return std::nullopt;
-  return std::string(name.substr(0, name.size() - kWeight.size())) + std::string(ending);
+  return with_ending(name, ".weight", ending);
 }
 
 class NameMapper {
@@ -79,13 +85,43 @@ class NameMapper {
       const std::string weight = name.substr(0, name.size() - ending.size()) + ".weight";
       if (checkpoint_.find(weight) && scheme_of(weight)) return true;
     }
+    if (const auto blocks = with_ending(name, "_scales", "_blocks"))
+      return scales_of_blocks(*blocks) != nullptr;
+    if (const auto weight = with_ending(name, ".weight_scale", ".weight")) return step_of(*weight) != nullptr;
     return false;
   }
 
-  std::shared_ptr<const StoredTensor> stored(const std::string& name, const Tensor& tensor) const {
+  /// The scales of a tensor in Hugging Face's mxfp4 layout: X_blocks U8 [..., cols / 32, 16] or
+  /// [..., cols / 2], X_scales U8 [..., cols / 32].
+  const Tensor* scales_of_blocks(const std::string& name) const {
+    const auto& scheme = checkpoint_.quantization.fallback;
+    const auto scales = with_ending(name, "_blocks", "_scales");
+    if (!scales || !scheme || scheme->mode != checkpoint::QuantMode::mxfp4) return nullptr;
+    return checkpoint_.find(name) ? checkpoint_.find(*scales) : nullptr;
+  }
+
+  /// The weight_scale of a packed ternary matrix.
+  const Tensor* step_of(const std::string& name) const {
+    const auto step = with_ending(name, ".weight", ".weight_scale");
+    if (!step || !checkpoint_.quantization.ternary) return nullptr;
+    const Tensor* weight = checkpoint_.find(name);
+    const bool packed = weight && weight->block == checkpoint::BlockType::none &&
+                        weight->dtype == DType::u8 && weight->shape.size() == 2;
+    return packed ? checkpoint_.find(*step) : nullptr;
+  }
+
+  std::shared_ptr<StoredTensor> stored(const std::string& name, const Tensor& tensor) const {
     auto out = std::make_shared<StoredTensor>();
     out->name = name;
     out->values = tensor;
+    if (const Tensor* scales = scales_of_blocks(name)) {
+      take_blocks(*scales, *out);
+      return out;
+    }
+    if (const Tensor* step = step_of(name)) {
+      take_step(*step, *out);
+      return out;
+    }
     out->scheme = scheme_of(name);
     if (!out->scheme) return out;
     out->scales = *checkpoint_.find(*companion(name, ".scales"));
@@ -93,6 +129,45 @@ class NameMapper {
     if (const Tensor* global = checkpoint_.find(*companion(name, ".global_scale")))
       read_factors(*global, *out);
     return out;
+  }
+
+  /// Blocks of 16 bytes are four of MLX's words, nibble for nibble. The tensor goes by its name without the
+  /// ending, as where it is not quantised.
+  void take_blocks(const Tensor& scales, StoredTensor& into) const {
+    std::vector<int64_t>& shape = into.values.shape;
+    if (shape.size() == scales.shape.size() + 1 && shape.back() == 16) {
+      shape.pop_back();
+      shape.back() = shape.empty() ? 0 : 16 * shape.back();
+    }
+    if (into.values.dtype != DType::u8 || shape.empty() || shape.back() % 16 != 0)
+      refuse(fmt::format("\"{}\" are no mxfp4 blocks", into.name), "U8 in runs of 16",
+             fmt::format("{} [{}]", dtype_name(into.values.dtype), fmt::join(shape, ", ")));
+    into.values.dtype = DType::u32;
+    shape.back() /= 4;
+    into.scheme = checkpoint_.quantization.fallback;
+    into.scales = scales;
+  }
+
+  void take_step(const Tensor& scale, StoredTensor& into) const {
+    const std::vector<float> numbers = dense_numbers(scale, into.name + "_scale");
+    const float number = numbers.size() == 1 ? numbers[0] : 0.0f;
+    if (!std::isfinite(number) || number == 0.0f)
+      refuse(
+          fmt::format("\"{}_scale\" is no scale of a matrix", into.name), "one number other than 0",
+          fmt::format("{}", fmt::join(std::span(numbers).first(std::min<size_t>(numbers.size(), 4)), ", ")));
+    const bool divides = checkpoint_.quantization.ternary->divides;
+    into.step = divides ? 1.0f / number : number;
+    into.step_type = divides || !is_dense(scale) ? DType::f32 : scale.dtype;
+  }
+
+  /// Plain matrices that the config wants made ternary: those of linear layers.
+  bool made_ternary(std::string_view canonical, const StoredTensor& tensor) const {
+    const auto& ternary = checkpoint_.quantization.ternary;
+    if (!ternary || !ternary->online || tensor.scheme || tensor.step || !is_dense(tensor.values))
+      return false;
+    const auto module = companion(tensor.name, "");
+    return module && tensor.values.shape.size() == 2 && canonical != "model.embed_tokens.weight" &&
+           !ternary->keeps(*module);
   }
 
   /// Of nvfp4, as MLX writes it: the largest e2m1 (6) times the largest e4m3 (448) is 2688.
@@ -116,8 +191,9 @@ class NameMapper {
     });
   }
 
-  void place(std::shared_ptr<const StoredTensor> tensor) {
+  void place(const std::shared_ptr<StoredTensor>& tensor) {
     std::string name = tensor->name;
+    if (scales_of_blocks(name)) name = *with_ending(name, "_blocks", "");
     bool dropped = is_dropped(name);
     int64_t expert = -1;
     for (const Rename& rename : rules_.renames) {
@@ -131,6 +207,7 @@ class NameMapper {
       out_.dropped.push_back(tensor->name);
       return;
     }
+    tensor->ternarise = made_ternary(name, *tensor);
     if (expert >= 0) {
       auto& experts = stacks_[name];
       if (!experts.emplace(expert, tensor).second) twice(name, experts[expert]->name, tensor->name);
@@ -138,7 +215,7 @@ class NameMapper {
     }
     auto& mapped = out_.tensors[name];
     if (!mapped.parts.empty()) twice(name, mapped.first().name, tensor->name);
-    mapped.parts.push_back(std::move(tensor));
+    mapped.parts.push_back(tensor);
   }
 
   [[noreturn]] void twice(const std::string& name, const std::string& first,

@@ -18,6 +18,11 @@ struct StoredTensor {
   checkpoint::Tensor values;
   std::optional<checkpoint::QuantScheme> scheme;  // values are words; scales and biases are set
   checkpoint::Tensor scales, biases;
+  /// A packed ternary matrix (checkpoint::Ternary), values [rows / 4, cols]: what a code counts, a number of
+  /// type `step_type`.
+  std::optional<float> step;
+  DType step_type = DType::f32;
+  bool ternarise = false;  // plain values, which are made ternary
   /// nvfp4 with a `global_scale`: one factor for all, or one for each expert of a stack. Empty: none.
   std::vector<float> factors;
   /// Counting weights, not words.

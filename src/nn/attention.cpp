@@ -37,7 +37,8 @@ std::vector<float> alibi_slopes(int64_t heads, float scale) {
 
 }  // namespace
 
-Attention::Attention(const Params& params, const BlockInit& init) : params_(params), hidden_(init.hidden) {
+Attention::Attention(const Params& params, const BlockInit& init)
+    : params_(params), hidden_(init.hidden), inner_norm_(params.inner_norm, params.heads * params.head_dim) {
   if (params_.heads < 1 || params_.kv_heads < 1 || params_.heads % params_.kv_heads != 0)
     refuse("attention: heads must be a multiple of KV heads", "heads % kv_heads == 0",
            fmt::format("{} heads, {} KV heads", params_.heads, params_.kv_heads));
@@ -76,6 +77,7 @@ void Attention::bind(Binder& binder) {
     q_norm_->bind(binder, "q_norm");
     k_norm_->bind(binder, "k_norm");
   }
+  inner_norm_.bind(binder);
   if (params_.sinks) binder.vector("sinks", params_.heads, Presence::required, sinks_);
 }
 
@@ -185,6 +187,7 @@ void Attention::forward(Forward& at, const ops::Rows& x, const Into& out) const 
                         .out = attended,
                         .out_stride = q_width});
   if (gated) open_gate(at, gate, attended);
+  inner_norm_.forward(at.backend, attended, rows);
   const ops::LinearOut output{.weight = &o_.weight,
                               .bias = o_.bias.data(),
                               .y = out.y,

@@ -1,11 +1,13 @@
 #pragma once
 // "attention": grouped-query attention over paged keys and values (Ainslie et al. 2023).
-//   q = x Wq, k = x Wk, v = x Wv; norm and rotate q and k; append k, v; softmax(scale q k') v; Wo
+//   q = x Wq, k = x Wk, v = x Wv; norm and rotate q and k; append k, v; softmax(scale q k') v; its norm
+// where it is asked for; Wo
 // With a gate, the heads' results are multiplied by sigmoid(x Wg) before Wo (Qiu et al. 2025).
 #include <optional>
 #include <string>
 
 #include "nn/block.h"
+#include "nn/inner_norm.h"
 #include "nn/qk_norm.h"
 #include "nn/rope.h"
 
@@ -22,6 +24,7 @@ class Attention : public Mixer {
     int64_t chunk = 0;
     float softcap = 0.0f;
     QkNorm::Params qk_norm;
+    InnerNorm::Params inner_norm;
     bool sinks = false;
     std::string alibi = "none";
     std::string gate = "none";
@@ -40,6 +43,7 @@ class Attention : public Mixer {
       v.optional("chunk", chunk, "a query sees its own run of so many positions; 0: all");
       v.optional("softcap", softcap, "scores become softcap * tanh(score / softcap); 0: none");
       qk_norm.visit(v);
+      inner_norm.visit(v);
       v.optional("sinks", sinks, "one learned logit per head joins the softmax");
       v.choice("alibi", alibi, {"none", "plain", "scaled"},
                "slopes over distance join the scores, as they are or times scale");
@@ -71,6 +75,7 @@ class Attention : public Mixer {
   bool rope_interleaved_ = false;
   int rope_ = -1;  // index into RopeTables; -1: none
   std::optional<QkNorm> q_norm_, k_norm_;
+  InnerNorm inner_norm_;
   Linear q_, k_, v_, gate_, o_;
   Vector sinks_;               // [heads]
   std::vector<float> slopes_;  // [heads], or empty

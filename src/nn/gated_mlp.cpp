@@ -8,7 +8,9 @@
 
 namespace varve::nn {
 
-GatedMlp::GatedMlp(const Params& params, const BlockInit& init) : params_(params), hidden_(init.hidden) {
+GatedMlp::GatedMlp(const Params& params, const BlockInit& init)
+    : params_(params), hidden_(init.hidden), inner_norm_(params.inner_norm, params.inner) {
+  params_.gate.check();
   if (params_.scales.empty()) return;
   if (params_.scales.size() != 2)
     throw LoadError({.what = "gated_mlp: scales must be those of the gate and of the result",
@@ -26,6 +28,7 @@ void GatedMlp::bind_as(Binder& binder, std::string_view name) {
   binder.linear("gate_proj", {.out = params_.inner, .in = hidden_, .bias = bias}, gate_);
   binder.linear("up_proj", {.out = params_.inner, .in = hidden_, .bias = bias}, up_);
   binder.linear("down_proj", {.out = hidden_, .in = params_.inner, .bias = bias}, down_);
+  inner_norm_.bind(binder);
 }
 
 void GatedMlp::forward(Forward& at, const ops::Rows& x, const Into& out) const {
@@ -44,15 +47,8 @@ void GatedMlp::forward(Forward& at, const ops::Rows& x, const Into& out) const {
                       .beta = 0.0f,
                       .y = gate,
                       .y_stride = width});
-  at.backend.gated({.gate = gate,
-                    .gate_stride = width,
-                    .up = up,
-                    .up_stride = width,
-                    .rows = x.rows,
-                    .cols = width,
-                    .activation = params_.activation,
-                    .out = gate,
-                    .out_stride = width});
+  params_.gate.forward(at.backend, gate, up, x.rows, width);
+  inner_norm_.forward(at.backend, gate, x.rows);
   // With a factor the result takes a detour; without, it goes where it belongs at once.
   const bool scaled = output_scale_ != 1.0f;
   const Into down = scaled ? Into{.y = at.work.floats(x.rows, hidden_), .stride = hidden_} : out;

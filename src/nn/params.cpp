@@ -23,6 +23,7 @@ const std::vector<ActivationRow>& activation_rows() {
       {silu, {"silu", "swish"}},
       {gelu, {"gelu", "gelu_python"}},
       {gelu_tanh, {"gelu_tanh", "gelu_pytorch_tanh", "gelu_new", "gelu_fast"}},
+      {quick_gelu, {"quick_gelu"}},
       {relu, {"relu"}},
       {relu_squared, {"relu_squared", "relu2"}},
       {sigmoid, {"sigmoid"}},

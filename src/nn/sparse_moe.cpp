@@ -35,9 +35,10 @@ std::vector<ops::ExpertSlice> slices_of(const Grouping& g, const ExpertLinear& l
 
 SparseMoe::SparseMoe(const Params& params, const BlockInit& init)
     : params_(params), hidden_(init.hidden), router_(params.router, init.hidden) {
+  params_.gate.check();
   if (params_.shared_inner > 0)
     shared_ = std::make_unique<GatedMlp>(
-        GatedMlp::Params{.inner = params_.shared_inner, .activation = params_.activation}, init);
+        GatedMlp::Params{.inner = params_.shared_inner, .gate = params_.gate, .inner_norm = {}}, init);
 }
 
 void SparseMoe::bind(Binder& binder) {
@@ -97,15 +98,7 @@ float* SparseMoe::gated(Forward& at, const Grouping& g, const ops::Rows& x, cons
   const std::vector<ops::ExpertSlice> ups = slices_of(g, up_, rows, up, width);
   first.insert(first.end(), ups.begin(), ups.end());
   at.backend.expert_linear({.x = x, .slices = first, .y_stride = width});
-  at.backend.gated({.gate = gate,
-                    .gate_stride = width,
-                    .up = up,
-                    .up_stride = width,
-                    .rows = g.slots,
-                    .cols = width,
-                    .activation = params_.activation,
-                    .out = gate,
-                    .out_stride = width});
+  params_.gate.forward(at.backend, gate, up, g.slots, width);
   return gate;
 }
 

@@ -13,7 +13,7 @@ class SparseMoe : public FeedForward {
   struct Params {
     Router::Params router;
     int64_t inner = 0;
-    ops::Activation activation = ops::Activation::silu;
+    Gate gate;
     std::string weighed = "output";
     int64_t shared_inner = 0;
     std::string shared_gate = "none";
@@ -21,7 +21,7 @@ class SparseMoe : public FeedForward {
     void visit(V& v) {
       router.visit(v);
       v.required("inner", inner, "width inside an expert");
-      v.optional("activation", activation, "activation of the gate");
+      gate.visit(v);
       v.choice("weighed", weighed, {"output", "input"}, "what an expert's weight multiplies");
       v.optional("shared_inner", shared_inner, "width inside the shared expert; 0: there is none");
       v.choice("shared_gate", shared_gate, {"none", "sigmoid"}, "factor of the shared expert");

@@ -19,7 +19,17 @@ namespace varve::ops {
 /// quantised weights, in bf16 against 16-bit weights; KV in bf16.
 enum class Precision : uint8_t { exact, fast };
 
-enum class Activation : uint8_t { silu, gelu, gelu_tanh, relu, relu_squared, sigmoid, tanh, identity };
+enum class Activation : uint8_t {
+  silu,  // x sigmoid(x)
+  gelu,
+  gelu_tanh,
+  quick_gelu,  // x sigmoid(1.702 x)
+  relu,
+  relu_squared,
+  sigmoid,
+  tanh,
+  identity
+};
 
 /// x [rows, cols] with a row stride in elements.
 struct Rows {
@@ -159,8 +169,9 @@ struct AttentionArgs {
   }
 };
 
-/// out = act(gate) * up, element by element; up null: out = act(gate). In place (out == gate) allowed.
-/// limit > 0 clamps: gate to at most limit, up to [-limit, limit].
+/// out = act(gate) * (up + up_offset), element by element; up null: out = act(gate). In place (out == gate)
+/// allowed. limit > 0 clamps before: gate to at most limit, up to [-limit, limit]. `slope` is silu's alone:
+/// x sigmoid(slope x).
 struct GatedArgs {
   const float* gate = nullptr;
   int64_t gate_stride = 0;
@@ -169,10 +180,15 @@ struct GatedArgs {
   int64_t rows = 0;
   int64_t cols = 0;
   Activation activation = Activation::silu;
+  float slope = 1.0f;
   float limit = 0.0f;
+  float up_offset = 0.0f;
   float* out = nullptr;
   int64_t out_stride = 0;
 };
+
+/// The slope with which silu is quick_gelu (Hendrycks and Gimpel 2016).
+inline constexpr float kQuickGeluSlope = 1.702f;
 
 /// y = alpha * x + beta * y over [rows, cols]; beta 0 does not read y.
 struct AxpbyArgs {

@@ -168,6 +168,30 @@ TEST(AffineBlocks, RowsOfAStack) {
   EXPECT_DEATH(affine_from_blocks(blocks.tensor, 9, 4), "rows out of range");
 }
 
+TEST(AffineBlocks, Mxfp4BlocksOfSomeRows) {
+  std::vector<std::byte> bytes;  // 3 rows of 64 inputs; block b: exponent 100 + b, byte j: codes j and 15 - j
+  for (int b = 0; b < 6; ++b) {
+    bytes.push_back(static_cast<std::byte>(100 + b));
+    for (int j = 0; j < 16; ++j) bytes.push_back(static_cast<std::byte>(j | (15 - j) << 4));
+  }
+  Tensor tensor;
+  tensor.dtype = DType::u8;
+  tensor.block = BlockType::mxfp4;
+  tensor.shape = {3, 64};
+  tensor.bytes = bytes;
+  const Mxfp4Words words = mxfp4_from_blocks(tensor, 1, 2);
+  ASSERT_EQ(words.scales.size(), 4u);
+  ASSERT_EQ(words.words.size(), 64u);
+  for (size_t b = 0; b < 4; ++b) {
+    EXPECT_EQ(std::to_integer<size_t>(words.scales[b]), 102 + b);
+    for (size_t k = 0; k < 32; ++k) {  // the low half of a block's bytes comes first
+      const int code = std::to_integer<int>(words.words[b * 16 + k / 2]) >> (4 * (k % 2)) & 15;
+      EXPECT_EQ(code, static_cast<int>(k < 16 ? k : 31 - k)) << k;
+    }
+  }
+  EXPECT_DEATH(mxfp4_from_blocks(tensor, 2, 2), "no such rows");
+}
+
 TEST(AffineBlocks, AScaleThatIsNoNumberIsRefused) {
   for (const BlockType type : kBlocks)
     for (const uint16_t bad : {uint16_t{0x7c00}, uint16_t{0xfc00}, uint16_t{0x7e01}}) {

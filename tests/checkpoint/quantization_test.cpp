@@ -104,9 +104,52 @@ TEST(Quantization, WhatMlxDoesNotHaveIsRefused) {
   EXPECT_THAT(refusal(R"({"quantization":[4,64]})"), HasSubstr("not a table"));
 }
 
+TEST(Quantization, Mxfp4OfHuggingFace) {
+  const Quantization q = read(R"({"quantization_config":{"quant_method":"mxfp4",
+      "modules_to_not_convert":["model.layers.*.self_attn","lm_head"]}})");
+  EXPECT_EQ(q.scheme("model.layers.0.mlp.experts.down_proj"), (QuantScheme{QuantMode::mxfp4, 4, 32}));
+  EXPECT_FALSE(q.ternary);
+}
+
+TEST(Quantization, BitnetMultipliesOrDivides) {
+  const auto config = [](const std::string& more) {
+    return R"({"quantization_config":{"quant_method":"bitnet")" + more + "}}";
+  };
+  const Quantization q = read(config(R"(,"linear_class":"autobitlinear","quantization_mode":"offline")"));
+  ASSERT_TRUE(q.ternary && q.any());
+  EXPECT_FALSE(q.fallback);
+  EXPECT_FALSE(q.ternary->divides || q.ternary->online);
+  for (const char* plain :
+       {"", R"(,"linear_class":"bitlinear")", R"(,"linear_class":null,"use_rms_norm":false)"})
+    EXPECT_TRUE(read(config(plain)).ternary->divides) << plain;
+  EXPECT_FALSE(read(R"({"quantization":{"bits":4}})").ternary->divides);  // MLX multiplies
+  EXPECT_THAT(refusal(config(R"(,"linear_class":"other")")), HasSubstr("bitlinear or autobitlinear"));
+  EXPECT_THAT(refusal(config(R"(,"quantization_mode":1)")), HasSubstr("offline or online"));
+  EXPECT_THAT(refusal(config(R"(,"use_rms_norm":true)")), HasSubstr("norm in every linear layer"));
+}
+
+TEST(Quantization, BitnetOnlineAndWhatItKeeps) {
+  const auto online = [](const std::string& more) {
+    return R"({"quantization_config":{"quant_method":"bitnet","linear_class":"autobitlinear",
+        "quantization_mode":"online")" +
+           more + "}}";
+  };
+  const Quantization plain = read(online(""));
+  EXPECT_TRUE(plain.ternary->online && plain.ternary->keeps("lm_head"));
+  EXPECT_FALSE(plain.ternary->keeps("model.layers.0.mlp.up_proj"));
+  const Quantization listed = read(online(R"(,"modules_to_not_convert":["model.layers.1","k_proj"])"));
+  EXPECT_TRUE(listed.ternary->keeps("model.layers.1.mlp.up_proj"));
+  EXPECT_TRUE(listed.ternary->keeps("model.layers.0.self_attn.k_proj"));
+  EXPECT_FALSE(listed.ternary->keeps("model.layers.11.mlp.up_proj"));
+  EXPECT_FALSE(listed.ternary->keeps("lm_head"));
+  EXPECT_THAT(refusal(online(R"(,"modules_to_not_convert":["layers.*"])")), HasSubstr("no plain path"));
+  EXPECT_THAT(refusal(R"({"quantization_config":{"quant_method":"bitnet","quantization_mode":"online"}})"),
+              HasSubstr("autobitlinear"));
+}
+
 TEST(Quantization, ForeignSchemesAreRefusedByName) {
-  for (const std::string name : {"awq", "gptq", "bitsandbytes", "compressed-tensors", "fp8", "mxfp4", "hqq",
-                                 "modelopt", "bitnet", "torchao"}) {
+  for (const std::string name :
+       {"awq", "gptq", "bitsandbytes", "compressed-tensors", "fp8", "hqq", "modelopt", "torchao", "quark"}) {
     const std::string config =
         R"({"quantization_config":{"quant_method":")" + name + R"(","bits":4,"group_size":128}})";
     EXPECT_THAT(refusal(config), testing::AllOf(HasSubstr("\"" + name + "\""), HasSubstr("MLX version")))

@@ -11,11 +11,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const GgufTensor& tensor : file.tensors) {
       varve::check(tensor.begin <= tensor.end && tensor.end <= size, "a range outside of the file");
       if (tensor.type->block == BlockType::none) continue;
-      affine_from_blocks({.dtype = tensor.type->dtype,
-                          .block = tensor.type->block,
-                          .shape = tensor.shape,
-                          .bytes = bytes.subspan(tensor.begin, tensor.end - tensor.begin),
-                          .file = nullptr});
+      const Tensor read{.dtype = tensor.type->dtype,
+                        .block = tensor.type->block,
+                        .shape = tensor.shape,
+                        .bytes = bytes.subspan(tensor.begin, tensor.end - tensor.begin),
+                        .file = nullptr};
+      if (read.block == BlockType::mxfp4)
+        mxfp4_from_blocks(read, 0, read.shape.empty() ? 1 : read.shape[0]);
+      else
+        affine_from_blocks(read);
     }
   } catch (const varve::LoadError&) {
   }

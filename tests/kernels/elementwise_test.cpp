@@ -8,10 +8,10 @@ VARVE_EVERY_TABLE(Elementwise);
 class ElementwiseVectors : public EveryTable {};
 VARVE_EVERY_VECTOR_TABLE(ElementwiseVectors);
 
-constexpr ops::Activation kActivations[] = {ops::Activation::silu,         ops::Activation::gelu,
-                                            ops::Activation::gelu_tanh,    ops::Activation::relu,
-                                            ops::Activation::relu_squared, ops::Activation::sigmoid,
-                                            ops::Activation::tanh,         ops::Activation::identity};
+constexpr ops::Activation kActivations[] = {
+    ops::Activation::silu,       ops::Activation::gelu, ops::Activation::gelu_tanh,
+    ops::Activation::quick_gelu, ops::Activation::relu, ops::Activation::relu_squared,
+    ops::Activation::sigmoid,    ops::Activation::tanh, ops::Activation::identity};
 
 /// Small, large and all magnitudes between, both signs.
 std::vector<float> sweep() {
@@ -94,7 +94,9 @@ TEST_P(Elementwise, GatedWithLimitStridesAndInPlace) {
                           .rows = rows,
                           .cols = cols,
                           .activation = ops::Activation::silu,
+                          .slope = limit > 0 ? 1.4f : 1.0f,
                           .limit = limit,
+                          .up_offset = limit > 0 ? 1.0f : 0.0f,
                           .out_stride = stride};
       args.gate = args.out = expected.data();
       args.up = expected.data() + cols;
@@ -105,6 +107,26 @@ TEST_P(Elementwise, GatedWithLimitStridesAndInPlace) {
       expect_near(found, expected, 1e-6, 1e-6, "gated of " + std::to_string(cols));
     }
   }
+}
+
+TEST_P(ElementwiseVectors, ASlopeMakesSiluQuickGeluAndTheUpOffsetNeedsAnUp) {
+  const auto x = sweep();
+  const auto n = static_cast<int64_t>(x.size());
+  std::vector<float> quick(x.size()), sloped(x.size());
+  ops::GatedArgs args{.gate = x.data(),
+                      .gate_stride = n,
+                      .rows = 1,
+                      .cols = n,
+                      .activation = ops::Activation::quick_gelu,
+                      .out = quick.data(),
+                      .out_stride = n};
+  kernels().gated(args);
+  args.activation = ops::Activation::silu;
+  args.slope = ops::kQuickGeluSlope;
+  args.up_offset = 1.0f;
+  args.out = sloped.data();
+  kernels().gated(args);
+  EXPECT_TRUE(same_bits(quick, sloped));
 }
 
 TEST_P(Elementwise, NothingHidesANaN) {

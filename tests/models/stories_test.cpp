@@ -1,4 +1,5 @@
-// A trained model in three forms (float32, bfloat16, sharded float16) against its published goldens.
+// Trained models against their published goldens: one in three forms (float32, bfloat16, sharded float16),
+// and one of ternary weights.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -50,7 +51,8 @@ TEST_P(Stories, TeacherForcedLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, Stories,
-                         ::testing::Values("stories260K", "stories260K-bf16", "stories260K-sharded-f16"),
+                         ::testing::Values("stories260K", "stories260K-bf16", "stories260K-sharded-f16",
+                                           "bitstories-1M"),
                          [](const auto& param) {
                            std::string name = param.param;
                            for (char& c : name)

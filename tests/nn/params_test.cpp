@@ -80,6 +80,25 @@ TEST(Registry, UnknownBlockNamesTheNearest) {
   }
 }
 
+TEST(Gate, RefusesASlopeWithoutSiluAndANegativeLimit) {
+  auto message = [](std::string_view param, double value, const char* activation) -> std::string {
+    Table params;
+    params.set("inner", 8);
+    params.set(param, value);
+    params.set("activation", activation);
+    try {
+      make_feed_forward({.block = "gated_mlp", .params = params}, {.params = params, .hidden = 8});
+    } catch (const LoadError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(message("slope", 1.702, "silu"), "");
+  EXPECT_THAT(message("slope", 1.702, "gelu"), HasSubstr("slope belongs to silu"));
+  EXPECT_EQ(message("limit", 7.0, "gelu"), "");
+  EXPECT_THAT(message("limit", -1.0, "silu"), HasSubstr("must not be negative"));
+}
+
 TEST(Attention, RefusesHeadsThatDoNotDivide) {
   RopeTables ropes;
   Table params = sound();

@@ -66,6 +66,25 @@ def gemma_cases() -> list[Case]:
     ]
 
 
+def bitnet_case() -> Case:
+    return Case(
+        "bitnet-sub-norms",
+        tiny(
+            "BitNetForCausalLM",
+            "bitnet",
+            attention_bias=False,
+            hidden_act="relu2",
+            intermediate_size=64,
+            pad_token_id=0,
+            rms_norm_eps=1e-5,
+            rope_theta=500000.0,
+            tie_word_embeddings=True,
+        ),
+        "A norm before each layer's two last projections, a squared relu gate, tied embeddings; weights not yet ternary",
+        must_matter={"activation": {"hidden_act": "silu"}, "rotary base": {"rope_theta": 100.0}},
+    )
+
+
 def parallel_cases() -> list[Case]:
     """Parallel blocks, layer norms with bias, partial rotary, learned positions."""
     phi = {
@@ -536,4 +555,4 @@ def hunyuan_cases() -> list[Case]:
 
 
 def cases() -> list[Case]:
-    return [*gemma_cases(), *parallel_cases(), *cohere_cases(), *dense_cases()]
+    return [*gemma_cases(), *parallel_cases(), *cohere_cases(), *dense_cases(), bitnet_case()]

@@ -18,10 +18,11 @@ import torch
 from gguf import GGMLQuantizationType as Type
 from safetensors.torch import load_file, save_file
 
+import expert_families
 import maker
 import reference
 import tiny_tokenizers
-from case import ABSENT, Case, uniform
+from case import ABSENT, Case, merged, uniform
 from first_light import gemma3_config, llama_config, phi3_config, qwen_config
 from tiny_tokenizers import Vocabulary
 
@@ -40,7 +41,7 @@ class GgufCase:
 
 
 def cases() -> list[GgufCase]:
-    return [*llama_cases(), *qwen_cases(), phi3_case(), gemma3_case()]
+    return [*llama_cases(), *qwen_cases(), phi3_case(), gemma3_case(), gpt_oss_case()]
 
 
 def made(name: str, about: str, config: dict[str, Any], **case: Any) -> Case:
@@ -219,6 +220,25 @@ def gemma3_case() -> GgufCase:
     )
 
 
+def gpt_oss_case() -> GgufCase:
+    qwen = tiny_tokenizers.byte_level("qwen2")
+    hub = expert_families.gpt_oss_case()
+    config = merged(hub.config, {"torch_dtype": "float32", "vocab_size": qwen.size, "swiglu_limit": 7.0})
+    return GgufCase(
+        made(
+            "gpt_oss-mxfp4",
+            "MXFP4 experts, gate and up apart, with F32 biases; sinks, windows on every other layer, YaRN that is not truncated",
+            dict(sorted(config.items())),
+            draws=hub.draws,
+            must_matter={"window": hub.must_matter["window"], "truncation": hub.must_matter["truncation"]},
+        ),
+        "gpt-oss",
+        qwen,
+        {"bias": Type.F32, "ffn_gate_inp": Type.F32, "_exps": Type.MXFP4, "": Type.Q8_0},
+        gguf.LlamaFileType.MOSTLY_MXFP4_MOE,
+    )
+
+
 # ---- the converter's work -----------------------------------------------------------------------------------------
 
 
@@ -262,10 +282,48 @@ def stack_experts(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return out
 
 
+def apart(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """gpt-oss only: experts stored [E, in, out] with gate and up taking turns -> three stacks [E, out, in]."""
+    out = {}
+    for name, values in tensors.items():
+        found = re.match(r"(.*\.experts)\.(gate_up|down)_proj(_bias)?$", name)
+        if not found:
+            out[name] = values
+            continue
+        ending = ".bias" if found[3] else ".weight"
+        rows = values if found[3] else values.swapaxes(1, 2)
+        parts = {"gate": rows[:, ::2], "up": rows[:, 1::2]} if found[2] == "gate_up" else {"down": rows}
+        for part, those in parts.items():
+            out[f"{found[1]}.{part}_proj{ending}"] = np.ascontiguousarray(those)
+    return out
+
+
+def together(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What `apart` has taken apart."""
+    out = {}
+    for name, values in tensors.items():
+        found = re.match(r"(.*\.experts)\.(gate|up|down)_proj\.(weight|bias)$", name)
+        if not found:
+            out[name] = values
+            continue
+        if found[2] == "up":
+            continue
+        if found[2] == "gate":
+            up = tensors[f"{found[1]}.up_proj.{found[3]}"]
+            values = np.stack([values, up], axis=2).reshape(values.shape[0], -1, *values.shape[2:])
+        stem = f"{found[1]}.{'down' if found[2] == 'down' else 'gate_up'}_proj"
+        out[stem if found[3] == "weight" else f"{stem}_bias"] = np.ascontiguousarray(
+            values.swapaxes(1, 2) if found[3] == "weight" else values
+        )
+    return out
+
+
 def gguf_name(case: GgufCase, name: str) -> str:
     arch = next(key for key, value in gguf.MODEL_ARCH_NAMES.items() if value == case.architecture)
     names = gguf.get_tensor_name_map(arch, case.base.config["num_hidden_layers"])
     found = names.get_name(name, try_suffixes=(".weight", ".bias"))
+    if found and name.endswith("sinks"):
+        found += ".weight"
     if found is None:
         raise ValueError(f"{case.base.name}: GGUF has no name for {name}")
     return found
@@ -310,7 +368,7 @@ def write_metadata(case: GgufCase, writer: gguf.GGUFWriter) -> None:
         writer.add_rope_dimension_count(head)
     if arch == "llama":
         writer.add_vocab_size(config["vocab_size"])
-    if arch in ("phi3", "gemma3"):
+    if arch in ("phi3", "gemma3", "gpt-oss"):
         writer.add_sliding_window(config["sliding_window"])
     if arch == "phi3":
         writer.add_rope_scaling_orig_ctx_len(config["original_max_position_embeddings"])
@@ -323,6 +381,10 @@ def write_metadata(case: GgufCase, writer: gguf.GGUFWriter) -> None:
         writer.add_expert_count(config["num_experts"])
         writer.add_expert_used_count(config["num_experts_per_tok"])
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    if arch == "gpt-oss":
+        writer.add_expert_count(config["num_local_experts"])
+        writer.add_expert_used_count(config["num_experts_per_tok"])
+        writer.add_expert_feed_forward_length(config["intermediate_size"])
     for key, value in case.extra.items():
         writer.add_float32(f"{arch}.{key}", value)
     writer.add_file_type(case.file_type)
@@ -345,7 +407,7 @@ def write_gguf(case: GgufCase, tensors: dict[str, np.ndarray], path: Path) -> di
     for name, factors in rotary_factors(case).items():
         writer.add_tensor(name, factors)
     decoded = {}
-    for hub, values in stack_experts(tensors).items():
+    for hub, values in apart(stack_experts(tensors)).items():
         heads = heads_of(case, hub)
         stored = permute(values, heads) if heads else values
         stored = stored + np.float32(1) if shifted(case, hub) else stored
@@ -360,7 +422,7 @@ def write_gguf(case: GgufCase, tensors: dict[str, np.ndarray], path: Path) -> di
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return unstack_experts(decoded)
+    return together(decoded) if case.architecture == "gpt-oss" else unstack_experts(decoded)
 
 
 def unstack_experts(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -380,7 +442,7 @@ def check_file(path: Path, case: GgufCase, decoded: dict[str, np.ndarray]) -> No
     assert reader.data_offset % case.alignment == 0
     kinds = {tensor.name: tensor.tensor_type for tensor in reader.tensors}
     assert "output.weight" in kinds or case.base.config.get("tie_word_embeddings", True)
-    if "gemma" in case.architecture or case.architecture in ("qwen3moe", "phi3"):
+    if "gemma" in case.architecture or case.architecture in ("qwen3moe", "phi3", "gpt-oss"):
         return
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 

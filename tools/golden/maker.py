@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # compiling would only cost time
 
 import numpy as np
 import torch

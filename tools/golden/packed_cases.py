@@ -1,25 +1,30 @@
-"""Checkpoints that are quantised in Hugging Face's own layouts: fp8 blocks (DeepSeek V3) and mxfp4 experts (gpt-oss).
+"""Checkpoints quantised in Hugging Face's own layouts: fp8 blocks (DeepSeek V3), mxfp4 experts (gpt-oss), ternary BitNet.
 
 The reference is Transformers in float64 on the decoded weights, as for MLX's formats.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
+from unittest import mock
 
 import mlx.core as mx
 import mlx_lm.utils
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, Mxfp4Config
+from transformers import AutoConfig, AutoModelForCausalLM, BitNetQuantConfig, Mxfp4Config
+from transformers.integrations import bitnet
 
+import dense_families
 import expert_families
 import maker
 import mlx_format
@@ -40,7 +45,7 @@ class PackedCase:
 
 
 def family_case(name: str) -> Case:
-    return next(case for case in expert_families.cases() if case.name == name)
+    return next(case for case in (*dense_families.cases(), *expert_families.cases()) if case.name == name)
 
 
 def cases() -> list[PackedCase]:
@@ -75,6 +80,38 @@ def cases() -> list[PackedCase]:
     return [
         PackedCase(fp8, block, pack_fp8, mlx_logits),
         PackedCase(mxfp4, {"modules_to_not_convert": kept, "quant_method": "mxfp4"}, pack_mxfp4, transformers_logits),
+        *bitnet_cases(),
+    ]
+
+
+def bitnet_cases() -> list[PackedCase]:
+    base = family_case("bitnet-sub-norms")
+
+    def case(name: str, about: str, quantization: dict[str, Any], pack: Any) -> PackedCase:
+        note = "Transformers also rounds activations to 8 bits; neither the reference nor the other reader does so here."
+        plain = dataclasses.replace(base, name=name, about=about, must_matter={}, note=note)
+        return PackedCase(plain, {"quant_method": "bitnet", **quantization}, pack, bitnet_logits)
+
+    auto = {"linear_class": "autobitlinear"}
+    return [
+        case(
+            "bitnet-packed",
+            "As Microsoft released it: four rows of ternary codes in one row of bytes, times a weight_scale; embedding bfloat16",
+            {**auto, "quantization_mode": "offline"},
+            partial(pack_ternary, divides=False),
+        ),
+        case(
+            "bitnet-divided",
+            "The same bytes for 'bitlinear' layers, whose codes are divided by weight_scale",
+            {"modules_to_not_convert": None},
+            partial(pack_ternary, divides=True),
+        ),
+        case(
+            "bitnet-online",
+            "Plain weights that the config wants made ternary wherever they are used, but for one kind of layer",
+            {**auto, "modules_to_not_convert": ["lm_head", "k_proj"], "quantization_mode": "online"},
+            ternary_online,
+        ),
     ]
 
 
@@ -116,6 +153,61 @@ def pack_mxfp4(tensors: Tensors) -> tuple[Tensors, Tensors]:
         back = mlx_format.dequantise("mxfp4", words, scales, None, 4).astype(np.float32)
         decoded[name] = torch.from_numpy(back).transpose(1, 2).contiguous()
     return stored, decoded
+
+
+def pack_ternary(tensors: Tensors, divides: bool) -> tuple[Tensors, Tensors]:
+    stored, decoded = {}, {}
+    for name, tensor in tensors.items():
+        decoded[name] = tensor.float()
+        if not name.endswith("_proj.weight"):
+            stored[name] = tensor
+            continue
+        wide = tensor.double()
+        step = wide.abs().mean()
+        codes = (wide / step).round().clamp(-1, 1)
+        scale = (1 / step if divides else step).to(torch.bfloat16)
+        stored[name] = bitnet.pack_weights(codes.clone())
+        stored[f"{name}_scale"] = scale.reshape(1)
+        decoded[name] = (codes / scale.double() if divides else codes * scale.double()).float()
+    return stored, decoded
+
+
+def ternary_online(tensors: Tensors) -> tuple[Tensors, Tensors]:
+    made = [name for name in tensors if name.endswith("_proj.weight") and "k_proj" not in name]
+    decoded = {name: tensor.float() for name, tensor in tensors.items()}
+    decoded |= {name: bitnet.WeightQuant.apply(tensors[name]).float() for name in made}
+    return tensors, decoded
+
+
+def bitnet_logits(folder: Path, ids: list[int]) -> np.ndarray:
+    """The directory through Transformers' own linear layers, without their rounding of activations."""
+    config = json.loads((folder / "config.json").read_text())
+    quantization = BitNetQuantConfig(**config.pop("quantization_config"))
+    tensors = load_file(folder / "model.safetensors")
+    with tempfile.TemporaryDirectory() as scratch:
+        maker.write_json(Path(scratch) / "config.json", config)
+        model = AutoModelForCausalLM.from_config(
+            AutoConfig.from_pretrained(scratch), dtype=torch.float32, attn_implementation="eager"
+        )
+    kept = quantization.modules_to_not_convert or ["lm_head"]
+    bitnet.replace_with_bitnet_linear(model, kept, quantization)
+    for name, tensor in tensors.items():
+        if quantization.linear_class == "autobitlinear" and tensor.dtype == torch.uint8:
+            tensors[name] = bitnet.unpack_weights(tensor, torch.float32)
+        elif tensor.dtype != torch.uint8:
+            tensors[name] = tensor.float()
+    model.load_state_dict(tensors, strict=False, assign=True)
+    model.tie_weights()
+    online = bitnet.WeightQuant.apply  # rounds to the dtype in which the weights are stored
+    plain = {
+        (bitnet.WeightQuant, "apply"): lambda weight: online(weight.to(torch.bfloat16)).float(),
+        (bitnet.ActQuant, "apply"): lambda activation: activation,
+        (bitnet.BitLinear, "activation_quant"): lambda self, activation: (activation, torch.ones(())),
+    }
+    with contextlib.ExitStack() as patches:
+        for (owner, name), function in plain.items():
+            patches.enter_context(mock.patch.object(owner, name, function))
+        return reference.logits_of(model.eval(), ids)
 
 
 def write_packed(name: str) -> Callable[[Path], None]:

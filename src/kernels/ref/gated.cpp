@@ -8,10 +8,14 @@ namespace varve::kernels::ref {
 
 namespace {
 
-double activate(ops::Activation activation, double x) {
+double swish(double x, double slope) { return x / (1 + std::exp(-slope * x)); }
+
+double activate(ops::Activation activation, double slope, double x) {
   switch (activation) {
     case ops::Activation::silu:
-      return x / (1 + std::exp(-x));
+      return swish(x, slope);
+    case ops::Activation::quick_gelu:
+      return swish(x, ops::kQuickGeluSlope);
     case ops::Activation::gelu:
       return 0.5 * x * std::erfc(-x / std::numbers::sqrt2);
     case ops::Activation::gelu_tanh: {
@@ -43,7 +47,9 @@ void gated(const ops::GatedArgs& args) {
         gate = std::min(gate, double{args.limit});
         if (args.up) up = std::clamp(up, -double{args.limit}, double{args.limit});
       }
-      args.out[row * args.out_stride + i] = static_cast<float>(activate(args.activation, gate) * up);
+      if (args.up) up += args.up_offset;
+      args.out[row * args.out_stride + i] =
+          static_cast<float>(activate(args.activation, args.slope, gate) * up);
     }
   }
 }
