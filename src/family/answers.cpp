@@ -27,6 +27,21 @@ std::string word_of(const Value& value) {
   return {};
 }
 
+/// Puts our word for theirs, in a list for each of its items. Was there any?
+bool translate(const Alternative& alternative, Value& value) {
+  if (value.is_array()) {
+    bool any = false;
+    for (Value& item : value.array()) any |= translate(alternative, item);
+    return any;
+  }
+  const auto ours = std::find_if(alternative.words.begin(), alternative.words.end(),
+                                 [&](const auto& word) { return word.first == word_of(value); });
+  if (ours == alternative.words.end()) return false;
+  Value word(ours->second);
+  value = std::move(word);
+  return true;
+}
+
 bool says_nothing(const Value& value) {
   return value.is_null() || (value.is_table() && value.table().empty());
 }
@@ -150,12 +165,8 @@ bool Answers::from_path(const Alternative& alternative, const std::string& path,
       value = std::move(one);
     }
   }
-  const auto ours = std::find_if(alternative.words.begin(), alternative.words.end(),
-                                 [&](const auto& word) { return word.first == word_of(value); });
-  if (ours != alternative.words.end())
-    value = Value(ours->second);
-  else if (alternative.only)
-    return false;
+  const bool ours = translate(alternative, value);
+  if (alternative.only && !ours) return false;
   into = {.value = std::move(value),
           .origin = fmt::format("config \"{}\"", full),
           .path = full,
