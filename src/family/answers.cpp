@@ -27,13 +27,25 @@ std::string word_of(const Value& value) {
   return {};
 }
 
-/// Translates by `words`; false when the word is none of them and no other counts.
-bool in_our_words(const Alternative& alternative, Value& value) {
+/// Puts our word for theirs, in a list for each of its items. Was there any?
+bool translate(const Alternative& alternative, Value& value) {
+  if (value.is_array()) {
+    bool any = false;
+    for (Value& item : value.array()) any |= translate(alternative, item);
+    return any;
+  }
   const auto ours = std::find_if(alternative.words.begin(), alternative.words.end(),
                                  [&](const auto& word) { return word.first == word_of(value); });
-  if (ours == alternative.words.end()) return !alternative.only;
-  value = Value(ours->second);
+  if (ours == alternative.words.end()) return false;
+  Value word(ours->second);
+  value = std::move(word);
   return true;
+}
+
+/// Translates by `words`; false when the word is none of them and no other counts.
+bool in_our_words(const Alternative& alternative, Value& value) {
+  const bool ours = translate(alternative, value);
+  return ours || !alternative.only;
 }
 
 bool says_nothing(const Value& value) {

@@ -43,6 +43,8 @@ class AxisReader {
 
   std::vector<std::string> read(const Axis& axis) {
     for (const KindRule& rule : axis.rules) {
+      if (std::none_of(kinds_.begin(), kinds_.end(), [](const std::string& kind) { return kind.empty(); }))
+        break;  // what is left to say is about no layer
       if (!model_.holds(rule.when)) continue;
       const Answers::Answer value = model_.evaluate(rule.value);
       if (value.value.is_null() && rule.form != Form::otherwise) continue;

@@ -35,7 +35,7 @@ class Decoder final : public Model {
   RopeTables ropes_;
   Linear embedding_;  // [vocab, hidden]
   Linear positions_;  // [learned_positions, hidden]; empty when there are none
-  Linear lm_head_;    // [vocab, hidden]; empty when tied
+  Linear lm_head_;    // [vocab, hidden]; of a tied head the bias alone
   std::vector<std::unique_ptr<Layer>> layers_;
   std::unique_ptr<Norm> final_norm_;
   StateLayout state_;
@@ -74,7 +74,10 @@ void Decoder::bind(Binder& binder) {
     }
     final_norm_->bind(binder, "norm");
   }
-  if (!spec_.tied) binder.linear("lm_head", {.out = spec_.vocab, .in = spec_.hidden}, lm_head_);
+  if (spec_.tied)
+    binder.vector("lm_head.bias", spec_.vocab, Presence::optional, lm_head_.bias);
+  else
+    binder.linear("lm_head", {.out = spec_.vocab, .in = spec_.hidden}, lm_head_);
 }
 
 void Decoder::settle(ops::Precision precision) {
@@ -152,9 +155,10 @@ void Decoder::head(const Step& step, ops::Backend& backend, const float* x, floa
   const ops::Rows last{.data = rows, .rows = wanted, .cols = width, .stride = width};
   final_norm_->forward(backend, last, rows, width);
 
-  const Linear& matrix = spec_.tied ? embedding_ : lm_head_;
-  const ops::LinearOut out{
-      .weight = &matrix.weight, .bias = matrix.bias.data(), .y = logits, .y_stride = spec_.vocab};
+  const ops::LinearOut out{.weight = spec_.tied ? &embedding_.weight : &lm_head_.weight,
+                           .bias = lm_head_.bias.data(),
+                           .y = logits,
+                           .y_stride = spec_.vocab};
   backend.linear({.x = last, .outs = {&out, 1}, .fine = true});
   if (spec_.logit_scale != 1.0f) {
     const ops::Rows all{.data = logits, .rows = wanted, .cols = spec_.vocab, .stride = spec_.vocab};

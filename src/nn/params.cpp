@@ -22,7 +22,8 @@ const std::vector<ActivationRow>& activation_rows() {
   static const std::vector<ActivationRow> rows{
       {silu, {"silu", "swish"}},
       {gelu, {"gelu", "gelu_python"}},
-      {gelu_tanh, {"gelu_tanh", "gelu_pytorch_tanh", "gelu_new", "gelu_fast"}},
+      {gelu_tanh,
+       {"gelu_tanh", "gelu_pytorch_tanh", "gelu_new", "gelu_fast", "gelu_python_tanh", "gelu_accurate"}},
       {quick_gelu, {"quick_gelu"}},
       {relu, {"relu"}},
       {relu_squared, {"relu_squared", "relu2"}},

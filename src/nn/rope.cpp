@@ -94,13 +94,9 @@ RopeFrequencies longrope_frequencies(const RopeParams& p, int64_t dims, int64_t 
                      .found = fmt::format("{} numbers", divisors.size()),
                      .advice = {}});
   for (size_t i = 0; i < divisors.size(); ++i) out.inverse[i] /= divisors[i];
-  const double stretch = p.factor > 1.0f
-                             ? p.factor
-                             : static_cast<double>(p.max_positions) /
-                                   static_cast<double>(std::max<int64_t>(p.original_positions, 1));
-  if (stretch > 1.0)
-    out.attention_factor = static_cast<float>(
-        std::sqrt(1.0 + std::log(stretch) / std::log(static_cast<double>(p.original_positions))));
+  if (p.factor > 1.0f)
+    out.attention_factor = static_cast<float>(std::sqrt(
+        1.0 + std::log(static_cast<double>(p.factor)) / std::log(static_cast<double>(p.original_positions))));
   return out;
 }
 

@@ -51,10 +51,81 @@ TEST(Config, AWindowCountsOnlyWhereItIsSwitchedOn) {
   }
 }
 
+TEST(Config, LayersThatAWindowReaches) {
+  auto windows = [](const std::string& family, const std::string& more) {
+    std::vector<int64_t> found;
+    const nn::ModelSpec of = spec(family, more);
+    for (size_t i = 0; i < of.layers.size(); ++i) {
+      const Value* window = mixer(of, "window", i);
+      found.push_back(window ? window->integer() : 0);
+    }
+    return found;
+  };
+  using Reaches = std::vector<int64_t>;
+  EXPECT_EQ(windows("qwen2_moe", R"({"sliding_window": 6, "use_sliding_window": true, "max_window_layers": 4,
+                                     "num_hidden_layers": 6})"),
+            (Reaches{6, 0, 6, 0, 0, 0}));
+  EXPECT_EQ(
+      windows("smollm3", R"({"sliding_window": 6, "use_sliding_window": true, "num_hidden_layers": 5})"),
+      (Reaches{0, 0, 0, 6, 0}));
+  EXPECT_EQ(windows("smollm3", R"({"sliding_window": 6, "use_sliding_window": true, "num_hidden_layers": 3,
+                                   "no_rope_layers": [0, 1, 0]})"),
+            (Reaches{6, 0, 6}));
+  EXPECT_EQ(windows("smollm3", R"({"sliding_window": 6, "use_sliding_window": false, "num_hidden_layers": 2,
+                                   "no_rope_layers": [0, 1]})"),
+            (Reaches{0, 0}));
+  EXPECT_EQ(
+      windows("exaone4", R"({"sliding_window": 6, "num_hidden_layers": 2, "sliding_window_pattern": "LGG",
+                                   "layer_types": ["full_attention", "sliding_attention"]})"),
+      (Reaches{0, 6}))
+      << "the pattern does not matter where every layer is named";
+}
+
+TEST(Config, ReachAndRotaryAreSaidApart) {
+  const nn::ModelSpec of = spec("llama4_text", R"({"num_hidden_layers": 2, "no_rope_layers": [1, 0],
+    "intermediate_size_mlp": 12, "layer_types": ["full_attention", "chunked_attention"]})");
+  EXPECT_EQ(mixer(of, "chunk", 0), nullptr);
+  EXPECT_EQ(rope(of, "kind", 0), Value("default"));
+  EXPECT_EQ(*mixer(of, "chunk", 1), Value(8192));
+  EXPECT_EQ(rope(of, "kind", 1), Value("none"));
+}
+
+TEST(Config, KvHeadsWhereTheConfigIsSilent) {
+  const std::pair<const char*, int> kDefaults[] = {
+      {"qwen2", 32}, {"qwen2_moe", 16}, {"qwen3", 32}, {"qwen3_moe", 4}, {"stablelm", 32}, {"starcoder2", 2},
+      {"gemma", 16}, {"gemma2", 4},     {"glm4", 2},   {"glm4_moe", 8},  {"exaone4", 32},  {"ernie4_5", 2},
+  };
+  for (const auto& [family, heads] : kDefaults) {
+    Value config = small_config(R"({"num_attention_heads": 32, "hidden_size": 64, "num_experts": 4})");
+    config.table().erase("num_key_value_heads");
+    SpecReport report;
+    const FamilyLibrary library = FamilyLibrary::builtin();
+    const nn::ModelSpec of = build_spec(*library.find(family),
+                                        {.config = config, .gguf = false, .arch = {}, .where = "c"}, report);
+    EXPECT_EQ(*mixer(of, "kv_heads"), Value(heads)) << family;
+  }
+  EXPECT_EQ(*mixer(spec("ernie4_5", R"({"num_key_value_heads": null})"), "kv_heads"), Value(2));
+}
+
+TEST(Config, ContextsThatRotaryStretches) {
+  EXPECT_EQ(spec("llama", R"({"rope_scaling": {"type": "dynamic", "factor": 4.0}})").max_positions, 256);
+  EXPECT_EQ(spec("qwen2", R"({"rope_scaling": {"type": "yarn", "factor": 4.0,
+                              "original_max_position_embeddings": 64}})")
+                .max_positions,
+            256);
+  EXPECT_EQ(spec("llama", R"({"rope_scaling": {"rope_type": "yarn", "factor": 4.0,
+                              "original_max_position_embeddings": 8}})")
+                .max_positions,
+            64)
+      << "the stretched context, said already";
+  EXPECT_EQ(spec("llama", R"({"rope_scaling": {"type": "linear", "factor": 4.0}})").max_positions, 64);
+}
+
 TEST(Config, BiasesAsTheConfigSays) {
   EXPECT_EQ(*mixer(spec("llama"), "bias"), Value("optional"));
   EXPECT_EQ(*mixer(spec("llama", R"({"attention_bias": true})"), "bias"), Value("required"));
   EXPECT_EQ(*mixer(spec("llama", R"({"attention_bias": false})"), "output_bias"), Value("absent"));
+  EXPECT_EQ(*mixer(spec("glm4"), "bias"), Value("required"));
 }
 
 /// The mixers and feed-forwards of all layers: "gated_delta/sparse_moe attention/gated_mlp".
@@ -162,6 +233,26 @@ TEST(Config, UnreadKeysAreListedTogether) {
       "  If they are harmless, name them under [ignore] in a family file that extends \"llama\" and give it "
       "with "
       "--family.");
+}
+
+/// Keys that real configs carry and that nothing computes with.
+TEST(Config, LeftoversOfRealConfigs) {
+  const std::pair<const char*, const char*> kLeftovers[] = {
+      {"qwen2", R"({"dual_chunk_attention_config": {"chunk_size": 262144, "local_size": 8192}})"},
+      {"gemma2", R"({"sliding_window_size": 4096, "hidden_act": "gelu_pytorch_tanh"})"},
+      {"starcoder2", R"({"activation_function": "gelu", "attention_softmax_in_fp32": true,
+          "layer_norm_epsilon": 1e-05, "scale_attention_softmax_in_fp32": true, "scale_attn_weights": true})"},
+      {"falcon", R"({"ff_factor": 4, "intermediate_size": null, "num_key_value_heads": null})"},
+      {"cohere2", R"({"layer_switch": 4})"},
+      {"ernie4_5", R"({"use_rmsnorm": true, "fuse_rope": false, "compression_ratio": 1.0})"},
+      {"minimax_m2", R"({"layernorm_full_attention_beta": 1.0, "layernorm_mlp_beta": 1.0,
+          "mlp_intermediate_size": 8192, "shared_moe_mode": "sigmoid"})"},
+      {"hunyuan_v1_dense",
+       R"({"mlp_bias": false, "norm_type": "rms", "dense_list": [4096, 0], "im_start_id": 4,
+          "cla_share_factor": 2, "add_classification_head": false, "class_num": 0, "pool_type": "last"})"},
+  };
+  for (const auto& [family, more] : kLeftovers)
+    EXPECT_EQ(error_of([&, family = family, more = more] { spec(family, more); }), "") << family;
 }
 
 TEST(Config, AnUnreadKeyThatOnlyLacksAUse) {

@@ -311,5 +311,13 @@ TEST(TensorMap, TiedIsReadOffTheTensorsWhereTheConfigIsSilent) {
   }
 }
 
+TEST(TensorMap, AHeadOfAnotherNameIsNoTiedOne) {
+  MadeCheckpoint made(fixture::small_config(R"({"model_type": "gpt_neox", "tie_word_embeddings": null,
+                                                "num_key_value_heads": null, "rotary_pct": 1.0})"));
+  made.add("gpt_neox.embed_in.weight", {16, 8});
+  made.add("embed_out.weight", {16, 8});
+  EXPECT_FALSE(resolve(made.checkpoint, FamilyLibrary::builtin()).spec.tied);
+}
+
 }  // namespace
 }  // namespace varve::family

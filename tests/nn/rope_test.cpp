@@ -43,6 +43,7 @@ TEST(Rope, YarnScalesCosAndSin) {
 TEST(Rope, LongropeChoosesByTheSequencesLimit) {
   const RopeParams p{.kind = "longrope",
                      .theta = 10000.0f,
+                     .factor = 4.0f,
                      .original_positions = 16,
                      .max_positions = 64,
                      .short_factor = {1, 1},
@@ -53,6 +54,9 @@ TEST(Rope, LongropeChoosesByTheSequencesLimit) {
               1e-6);
   EXPECT_NE(rope_class(p, 16), rope_class(p, 17));
   EXPECT_THROW(rope_frequencies(p, 8, 16), LoadError);
+  RopeParams unstretched = p;
+  unstretched.factor = 1.0f;  // said so: the ratio of the contexts does not matter
+  EXPECT_EQ(rope_frequencies(unstretched, 4, 16).attention_factor, 1.0f);
 }
 
 TEST(Rope, DynamicStretchesWithTheLimitOnly) {

@@ -123,6 +123,12 @@ def parallel_cases() -> list[Case]:
             "qk_layernorm: layer norms with bias on each head's queries and keys; grouped keys",
         ),
         Case(
+            "phi-tied",
+            tiny("PhiForCausalLM", "phi", **{**phi, "hidden_act": "gelu_python_tanh"}, tie_word_embeddings=True),
+            "A tied head that has a bias of its own; the tanh form of GELU under another name",
+            may_sleep=(r"k_proj\.bias$",),
+        ),
+        Case(
             "stablelm-sequential",
             tiny("StableLmForCausalLM", "stablelm", **stablelm, use_qkv_bias=True, num_key_value_heads=2),
             "Layer norms with bias, biases on q, k, v, a quarter of each head rotated",
@@ -432,6 +438,20 @@ def dense_cases() -> list[Case]:
             ),
             "Every fourth layer without rotary (a zero in no_rope_layers), tied by default",
             must_matter={"which layers": {"no_rope_layers": [0, 1, 1, 1]}},
+        ),
+        Case(
+            "smollm3-windows",
+            tiny(
+                "SmolLM3ForCausalLM",
+                "smollm3",
+                no_rope_layer_interval=2,
+                pad_token_id=0,
+                rope_theta=5000.0,
+                sliding_window=6,
+                use_sliding_window=True,
+            ),
+            "A window on the layers without rotary, which an interval places",
+            must_matter={"window": {"sliding_window": 64}, "switch": {"use_sliding_window": False}},
         ),
         *exaone4_cases(),
         Case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from case import ABSENT, Case, merged, normal
@@ -67,6 +68,24 @@ def moe_cases() -> list[Case]:
             draws=FLAT_ROUTER,
             must_matter={"norm_topk_prob": {"norm_topk_prob": True}},
             must_not_matter={"idle window": {"sliding_window": 300}},
+        ),
+        Case(
+            "qwen2_moe-windows",
+            tiny(
+                "Qwen2MoeForCausalLM",
+                "qwen2_moe",
+                max_window_layers=2,
+                moe_intermediate_size=16,
+                num_experts=3,
+                num_experts_per_tok=2,
+                num_hidden_layers=3,
+                shared_expert_intermediate_size=16,
+                sliding_window=5,
+                use_sliding_window=True,
+            ),
+            "Windows on every other layer below max_window_layers (here the first), unlike qwen2's upper layers",
+            draws=FLAT_ROUTER,
+            must_matter={"window": {"sliding_window": 64}, "which layers": {"max_window_layers": 0}},
         ),
         Case(
             "granitemoe-fused",
@@ -400,6 +419,7 @@ def later_moe_cases() -> list[Case]:
             **correction,
         ),
         llama4_case(),
+        llama4_reach_case(),
     ]
 
 
@@ -445,6 +465,28 @@ def llama4_case() -> Case:
             "temperature": {"attn_temperature_tuning": False},
             "query and key norm": {"use_qk_norm": False},
             "scaling": {"rope_scaling": None},
+        },
+    )
+
+
+def llama4_reach_case() -> Case:
+    """The same blocks, with what is chunked and what rotates said apart."""
+    return dataclasses.replace(
+        llama4_case(),
+        name="llama4_text-reach",
+        config=merged(
+            llama4_case().config,
+            {
+                "interleave_moe_layer_step": 1,
+                "layer_types": ["full_attention", "chunked_attention", "chunked_attention"],
+                "no_rope_layers": [1, 0, 1],
+                "num_hidden_layers": 3,
+            },
+        ),
+        about="layer_types places the chunks, no_rope_layers the rotary: a full layer rotates, a chunked one does not",
+        must_matter={
+            "chunks": {"layer_types": ["full_attention"] * 3},
+            "rotary": {"no_rope_layers": [1, 1, 1]},
         },
     )
 

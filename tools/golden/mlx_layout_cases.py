@@ -100,6 +100,14 @@ def cases() -> list[MlxCase]:
         MlxCase(
             based_on("gpt2-hub", "Linear weights turned to [out, in], 'model.' before every name", {"n_layer": 1}), None
         ),
+        MlxCase(
+            based_on(
+                "gpt_neox-parallel",
+                "Layers named 'model.h', the head 'model.embed_out'",
+                {"intermediate_size": 128, "num_hidden_layers": 1},
+            ),
+            None,
+        ),
         MlxCase(based_on("lfm2-adjusted", "Convolution weights as [channels, width, 1]"), None),
         MlxCase(
             based_on(

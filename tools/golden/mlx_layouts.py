@@ -90,6 +90,16 @@ def transpose_linears(_: dict[str, Any], tensors: Tensors) -> Tensors:
     }
 
 
+def rename_neox(_: dict[str, Any], tensors: Tensors) -> Tensors:
+    """gpt_neox: layers are 'model.h', and the head lies inside the model."""
+    renames = (("model.embed_out.", "embed_out."), ("model.h.", "gpt_neox.layers."), ("model.", "gpt_neox."))
+
+    def back(name: str) -> str:
+        return next((new + name.removeprefix(old) for old, new in renames if name.startswith(old)), name)
+
+    return {back(name): values for name, values in tensors.items()}
+
+
 def fold_out_multipliers(config: dict[str, Any], tensors: Tensors) -> Tensors:
     """falcon_h1: multipliers went into the weights; the key's own did not, nor did the attention's for values."""
     inner, groups = config["mamba_d_ssm"], config["mamba_n_groups"] * config["mamba_d_state"]
@@ -133,6 +143,7 @@ def interleave_gpt_oss(_: dict[str, Any], tensors: Tensors) -> Tensors:
 BY_FAMILY = {
     "qwen3_next": [norms_minus_one],
     "gpt2": [transpose_linears],
+    "gpt_neox": [rename_neox],
     "falcon_h1": [fold_out_multipliers],
     "gpt_oss": [interleave_gpt_oss],
 }
