@@ -18,7 +18,12 @@ namespace {
 
 constexpr int kStep = 4;         // rows of x in registers together
 constexpr int kPanelBlocks = 1;  // blocks of 16 output rows in registers together
-constexpr bool kSignedWeights = false;
+#ifdef VARVE_VNNI
+constexpr bool kSigned8Bit = false;  // the dot product takes unsigned weights
+#else
+constexpr bool kSigned8Bit = true;  // 8-bit codes are taken as code - 128
+#endif
+constexpr bool kSignedFp4 = false;
 constexpr int64_t kPrefetchBytes = 4096;
 
 VARVE_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
@@ -52,24 +57,50 @@ VARVE_INLINE int32_t total(S v) {
 }
 VARVE_INLINE F bf16_to_float(H halves) { return as_float(widen(halves) << 16); }
 
+#ifdef VARVE_VNNI
 template <int kBits>
 VARVE_INLINE U dot(U acc, U weights, U x) {
+  return cast<U>(_mm256_dpbusd_avx_epi32(cast<__m256i>(acc), cast<__m256i>(weights), cast<__m256i>(x)));
+}
+#else
+/// Pairs of products in 16 bits. `weights` are unsigned and below 64, or (kBits 8) signed: 2 * 128 * 127
+/// still fits.
+template <int kBits>
+VARVE_INLINE __m256i pairs(U weights, U x) {
   const auto w = cast<__m256i>(weights);
   const auto xs = cast<__m256i>(x);
-#ifdef VARVE_VNNI
-  return cast<U>(_mm256_dpbusd_avx_epi32(cast<__m256i>(acc), w, xs));
-#else
-  const __m256i ones = _mm256_set1_epi16(1);
-  if constexpr (kBits < 8) {  // 2 * 63 * 127 fits 16 bits
-    return acc + cast<U>(_mm256_madd_epi16(_mm256_maddubs_epi16(w, xs), ones));
-  } else {  // 2 * 255 * 127 does not: the top bit by itself
-    const __m256i top = _mm256_set1_epi8(static_cast<char>(0x80));
-    const __m256i low = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_andnot_si256(top, w), xs), ones);
-    const __m256i high = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_and_si256(top, w), xs), ones);
-    return acc + cast<U>(low) + cast<U>(high);
-  }
-#endif
+  if constexpr (kBits < 8) return _mm256_maddubs_epi16(w, xs);
+  return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(xs, w));
 }
+VARVE_INLINE U widened(__m256i pairs) { return cast<U>(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1))); }
+template <int kBits>
+VARVE_INLINE U dot(U acc, U weights, U x) {
+  return acc + widened(pairs<kBits>(weights, x));
+}
+
+/// As integer_sum.h has it, but four products of codes below 32 are added in 16 bits: 4 * 2 * 31 * 127 fits.
+template <int kBits>
+struct IntegerSum {
+  static constexpr bool kNarrow = kBits <= 5;
+  static constexpr int kRows = kNarrow ? 3 : kStep;
+  U sum;
+  U narrow = {};
+  static VARVE_INLINE U inner(U acc, U weights, U x) {
+    if constexpr (!kNarrow) return dot<kBits>(acc, weights, x);
+    return cast<U>(_mm256_add_epi16(cast<__m256i>(acc), pairs<kBits>(weights, x)));
+  }
+  VARVE_INLINE void add(U weights, U x) {
+    U& acc = kNarrow ? narrow : sum;
+    acc = inner(acc, weights, x);
+    asm("" : "+x"(acc));  // the compiler would reorder the additions, and run out of registers
+  }
+  VARVE_INLINE void settle() {
+    if constexpr (!kNarrow) return;
+    sum += widened(cast<__m256i>(narrow));
+    narrow = U{};
+  }
+};
+#endif
 
 VARVE_INLINE U look_up(const uint8_t (&table)[16], U index) {
   const __m256i bytes = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
@@ -83,3 +114,7 @@ VARVE_INLINE F dot_bf16(F acc, U weights, U x) {
 
 }  // namespace
 }  // namespace varve::kernels
+
+#ifdef VARVE_VNNI
+#include "kernels/cpu/integer_sum.h"
+#endif

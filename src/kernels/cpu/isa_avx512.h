@@ -18,9 +18,10 @@ constexpr int kLanes = 16;
 namespace varve::kernels {
 namespace {
 
-constexpr int kStep = 8;                  // rows of x in registers together
-constexpr int kPanelBlocks = 2;           // blocks of 16 output rows in registers together
-constexpr bool kSignedWeights = false;    // the dot product takes unsigned weights
+constexpr int kStep = 8;             // rows of x in registers together
+constexpr int kPanelBlocks = 2;      // blocks of 16 output rows in registers together
+constexpr bool kSigned8Bit = false;  // the dot product takes unsigned weights
+constexpr bool kSignedFp4 = false;
 constexpr int64_t kPrefetchBytes = 4096;  // ahead of the stream of weights
 
 VARVE_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
@@ -100,3 +101,5 @@ VARVE_INLINE F dot_bf16(F acc, U weights, U x) {
 
 }  // namespace
 }  // namespace varve::kernels
+
+#include "kernels/cpu/integer_sum.h"

@@ -16,9 +16,10 @@ constexpr int kLanes = 4;
 namespace varve::kernels {
 namespace {
 
-constexpr int kStep = 4;               // rows of x in registers together
-constexpr int kPanelBlocks = 1;        // blocks of 16 output rows in registers together
-constexpr bool kSignedWeights = true;  // 8-bit codes are taken as code - 128
+constexpr int kStep = 4;            // rows of x in registers together
+constexpr int kPanelBlocks = 1;     // blocks of 16 output rows in registers together
+constexpr bool kSigned8Bit = true;  // 8-bit codes are taken as code - 128
+constexpr bool kSignedFp4 = true;
 constexpr int64_t kPrefetchBytes = 1024;
 
 VARVE_INLINE F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
@@ -63,3 +64,5 @@ VARVE_INLINE F dot_bf16(F acc, U weights, U x) {
 
 }  // namespace
 }  // namespace varve::kernels
+
+#include "kernels/cpu/integer_sum.h"

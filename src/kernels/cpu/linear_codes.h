@@ -71,7 +71,7 @@ struct AffineCodes {
   static constexpr int kBits = Bits;
   static constexpr bool kBias = true;
   /// What bytes() holds is the true code plus this: the integer kernels take it off again.
-  static constexpr int kPlus = kSignedWeights && Bits == 8 ? -128 : 0;
+  static constexpr int kPlus = kSigned8Bit && Bits == 8 ? -128 : 0;
   static VARVE_INLINE U bytes(const std::byte* planes, int chunk, int slice, int n) {
     const U codes = code_quad<Bits>(planes, chunk, slice, n);
     return kPlus == 0 ? codes : codes ^ 0x80808080u;
@@ -90,7 +90,7 @@ struct AffineCodes {
 struct Fp4Codes {
   static constexpr int kBits = 5;
   static constexpr bool kBias = false;
-  static constexpr int kPlus = kSignedWeights ? 0 : 16;
+  static constexpr int kPlus = kSignedFp4 ? 0 : 16;
   static VARVE_INLINE U bytes(const std::byte* planes, int chunk, int slice, int n) {
     return fp4_quad<kPlus>(code_quad<4>(planes, chunk, slice, n));
   }

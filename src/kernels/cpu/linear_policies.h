@@ -10,7 +10,9 @@
 //   Scales, scales()          what the group's header holds for the lanes of a slice
 //   kSteps                    steps of a chunk where all chunks are whole, else 0
 //   weights(n, i)             the vector of step n + i; n is a multiple of 4, and i is known to the compiler
-//   step()                    acc + weights * x
+//   kRows                     rows of x that a panel keeps in registers together
+//   step()                    acc += weights * x
+//   settle()                  after every four steps
 //   add()                     the row's running sum + the finished partial sum
 #include "kernels/cpu/linear_codes.h"
 #include "kernels/linear_kernels.h"
@@ -54,7 +56,8 @@ template <class Codes, int Chunk>
 struct Int8Policy {
   static constexpr int kActBytes = 1;
   static constexpr int kSteps = Chunk / 4;
-  using Acc = U;
+  using Acc = IntegerSum<Codes::kBits>;
+  static constexpr int kRows = Acc::kRows;
   using Scales = ScaleAndBias;
   static VARVE_INLINE Scales scales(const ChunkPlace& place, int slice) {
     return scale_and_bias<Codes>(place, slice);
@@ -62,11 +65,12 @@ struct Int8Policy {
   static VARVE_INLINE U weights(const ChunkPlace& place, const Scales&, int slice, int n, int i) {
     return Codes::bytes(place.data, Chunk, slice, n + i);
   }
-  static VARVE_INLINE U begin(const ActScale& x) { return integer_start<Codes>(&x.minus_sum16); }
-  static VARVE_INLINE U step(U acc, U weights, U x) { return dot<Codes::kBits>(acc, weights, x); }
-  static VARVE_INLINE F add(F sum, U acc, const Scales& w, const ActScale& x) {
+  static VARVE_INLINE Acc begin(const ActScale& x) { return {integer_start<Codes>(&x.minus_sum16)}; }
+  static VARVE_INLINE void step(Acc& acc, U weights, U x) { acc.add(weights, x); }
+  static VARVE_INLINE void settle(Acc& acc) { acc.settle(); }
+  static VARVE_INLINE F add(F sum, const Acc& acc, const Scales& w, const ActScale& x) {
     if constexpr (Codes::kBias) sum = fma(w.bias, set1(x.sum), sum);
-    return fma(to_float(acc), w.scale * set1(x.scale), sum);
+    return fma(to_float(acc.sum), w.scale * set1(x.scale), sum);
   }
 };
 
@@ -76,6 +80,7 @@ template <class Codes, int Chunk>
 struct Int16Policy {
   static constexpr int kActBytes = 2;
   static constexpr int kSteps = Chunk / 2;
+  static constexpr int kRows = kStep;
   struct Acc {
     U next, other;
   };
@@ -89,9 +94,10 @@ struct Int16Policy {
   static VARVE_INLINE Acc begin(const ActScale& x) {
     return {integer_start<Codes>(&x.minus_sum16), integer_start<Codes>(&x.minus_low16)};
   }
-  static VARVE_INLINE Acc step(Acc acc, U weights, U x) {
-    return {acc.other, dot<Codes::kBits>(acc.next, weights, x)};
+  static VARVE_INLINE void step(Acc& acc, U weights, U x) {
+    acc = {acc.other, dot<Codes::kBits>(acc.next, weights, x)};
   }
+  static VARVE_INLINE void settle(Acc&) {}
   /// Below 2^31: at most 64 inputs of 255 * (254 * 127 + 127).
   static VARVE_INLINE F add(F sum, Acc acc, const Scales& w, const ActScale& x) {
     if constexpr (Codes::kBias) sum = fma(w.bias, set1(x.sum), sum);
@@ -104,11 +110,13 @@ struct Int16Policy {
 struct F32Base {
   static constexpr int kActBytes = 4;
   static constexpr int kSteps = 0;
+  static constexpr int kRows = kStep;
   using Acc = F;
   using Scales = NoScales;
   static VARVE_INLINE Scales scales(const ChunkPlace&, int) { return {}; }
   static VARVE_INLINE F begin(const ActScale&) { return F{}; }
-  static VARVE_INLINE F step(F acc, U weights, U x) { return fma(as_float(weights), as_float(x), acc); }
+  static VARVE_INLINE void step(F& acc, U weights, U x) { acc = fma(as_float(weights), as_float(x), acc); }
+  static VARVE_INLINE void settle(F&) {}
   template <class S>
   static VARVE_INLINE F add(F sum, F acc, const S&, const ActScale&) {
     return sum + acc;
@@ -152,6 +160,7 @@ struct DequantPolicy : F32Base {
 struct Bf16Policy {
   static constexpr int kActBytes = 2;
   static constexpr int kSteps = 0;
+  static constexpr int kRows = kStep;
   using Acc = F;
   using Scales = NoScales;
   static VARVE_INLINE Scales scales(const ChunkPlace&, int) { return {}; }
@@ -159,7 +168,8 @@ struct Bf16Policy {
     return load<U>(place.data + (n + i) * 64 + slice * 4 * kLanes);
   }
   static VARVE_INLINE F begin(const ActScale&) { return F{}; }
-  static VARVE_INLINE F step(F acc, U weights, U x) { return dot_bf16(acc, weights, x); }
+  static VARVE_INLINE void step(F& acc, U weights, U x) { acc = dot_bf16(acc, weights, x); }
+  static VARVE_INLINE void settle(F&) {}
   static VARVE_INLINE F add(F sum, F acc, const Scales&, const ActScale&) { return sum + acc; }
 };
 

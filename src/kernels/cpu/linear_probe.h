@@ -45,15 +45,16 @@ VARVE_INLINE void run_chains(int64_t iterations, const Step& step) {
     for (int chain = 0; chain < kChains; ++chain) {
       acc[chain] = step(acc[chain], w, x);
       hide(acc[chain]);
+      hide(w);  // or the chains would share their products where a step is more than one instruction
     }
-    hide(w);
     hide(x);
   }
 }
 
 int64_t int8_operations(int64_t iterations) {
   run_chains<U>(
-      iterations, [&](U acc, U w, U x) __attribute__((always_inline)) { return dot<4>(acc, w, x); });
+      iterations, [&](U acc, U w, U x)
+                      __attribute__((always_inline)) { return IntegerSum<4>::inner(acc, w, x); });
   return iterations * 12 * kLanes * 4 * 2;
 }
 

@@ -104,8 +104,10 @@ void few(const MatmulTask& task) {
                 steps, [&](int n, int i) __attribute__((always_inline)) {
                   const U weights = Policy::weights(place, scales, s, n, i);
 #pragma GCC unroll 4
-                  for (int t = 0; t < Rows; ++t)
-                    acc[t] = Policy::step(acc[t], weights, broadcast(x + t * act_bytes + 4 * (n + i)));
+                  for (int t = 0; t < Rows; ++t) {
+                    Policy::step(acc[t], weights, broadcast(x + t * act_bytes + 4 * (n + i)));
+                    if (i % 4 == 3) Policy::settle(acc[t]);
+                  }
                 });
 #pragma GCC unroll 4
             for (int t = 0; t < Rows; ++t) sum[s][t] = Policy::add(sum[s][t], acc[t], scales, sx[t]);
@@ -145,8 +147,13 @@ VARVE_INLINE void panel_rows(const Staged<Policy, Vectors>& w, int steps, const 
       for (int t = 0; t < Rows; ++t) {
         const U four = broadcast(x + t * act_bytes + 4 * (n + i));
 #pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) acc[v][t] = Policy::step(acc[v][t], w.weights[n + i][v], four);
+        for (int v = 0; v < Vectors; ++v) Policy::step(acc[v][t], w.weights[n + i][v], four);
       }
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < Rows; ++t) {
+#pragma GCC unroll 4
+      for (int v = 0; v < Vectors; ++v) Policy::settle(acc[v][t]);
     }
   }
 #pragma GCC unroll 8
@@ -193,9 +200,9 @@ void panel(const MatmulTask& task, int64_t block) {
         const std::byte* x = task.x.values + index * rows * act_bytes;
         const ActScale* sx = task.x.scales + index * rows;
         int t = 0;
-        for (; t + kStep <= rows; t += kStep)
-          panel_rows<Policy, kVectors, kStep>(staged, steps, x, act_bytes, sx, sums_of, t);
-        if (kStep > 4 && t + 4 <= rows) {
+        for (; t + Policy::kRows <= rows; t += Policy::kRows)
+          panel_rows<Policy, kVectors, Policy::kRows>(staged, steps, x, act_bytes, sx, sums_of, t);
+        if (Policy::kRows > 4 && t + 4 <= rows) {
           panel_rows<Policy, kVectors, 4>(staged, steps, x, act_bytes, sx, sums_of, t);
           t += 4;
         }
