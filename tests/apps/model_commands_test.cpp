@@ -95,6 +95,13 @@ TEST_F(ModelCommands, StopTextsAndSeedsAreHonoured) {
       "run", model_.string(), "--raw", "--prompt", "Once",         "--temperature",
       "1",   "--seed",        "7",     "--json",   "--max-tokens", "30"};
   EXPECT_EQ(*parsed(run_varve(sampled).out).find("ids"), *parsed(run_varve(sampled).out).find("ids"));
+  // A drawn seed is printed and can be given back.
+  std::vector<std::string> again = sampled;
+  again.erase(again.begin() + 7, again.begin() + 9);
+  const Value drawn = parsed(run_varve(again).out);
+  ASSERT_TRUE(drawn.find("seed")->is_integer());
+  again.insert(again.end(), {"--seed", std::to_string(drawn.find("seed")->integer())});
+  EXPECT_EQ(*parsed(run_varve(again).out).find("ids"), *drawn.find("ids"));
 }
 
 TEST_F(ModelCommands, LogitsAreTheGoldenOnesWhateverTheChunk) {
@@ -159,6 +166,7 @@ TEST_F(ModelCommands, InspectSaysWhatItIsBeforeLoading) {
   EXPECT_EQ(facts.find_path("family.name")->text(), "llama");
   EXPECT_EQ(facts.find_path("spec.hidden")->integer(), 64);
   EXPECT_THAT(facts.find("refused")->array(), IsEmpty());
+  EXPECT_TRUE(facts.find("inferred")->is_array());
   EXPECT_GT(facts.find_path("memory.weights_bytes")->integer(), 900'000);
   // 5 layers, 4 KV heads of 8, keys and values, bf16.
   EXPECT_EQ(facts.find_path("memory.kv_bytes_per_1000_tokens_fast")->integer(), 5 * 4 * 8 * 2 * 2 * 1000);
@@ -203,8 +211,18 @@ TEST(Bench, GivesRatesBesideTheProbes) {
 TEST(Families, AreListedAndShown) {
   EXPECT_THAT(run_varve({"families"}).out, HasSubstr("qwen3_moe"));
   EXPECT_GE(parsed(run_varve({"families", "--json"}).out).array().size(), 6u);
-  EXPECT_THAT(run_varve({"families", "phi3"}).out, HasSubstr("[match]"));
-  EXPECT_THAT(run_varve({"families", "gemma3_txt"}).err, HasSubstr("Did you mean gemma3_text"));
+  const Outcome shown = run_varve({"families", "show", "phi3"});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("[match]"));
+  EXPECT_THAT(shown.out, HasSubstr("# families/_decoder.toml:")) << "what it extends, with its place";
+  EXPECT_EQ(run_varve({"families", "phi3"}).out, shown.out) << "the short form";
+  const Value lines = parsed(run_varve({"families", "show", "phi3", "--json"}).out);
+  EXPECT_THAT(lines.array()[0].find("origin")->text(), StartsWith("families/phi3.toml:"));
+  for (const char* word : {"show", "phi3"})
+    EXPECT_THAT(run_varve({"families", word, "gemma3_txt"}).code, word == std::string("show") ? 1 : 2);
+  EXPECT_THAT(run_varve({"families", "show", "gemma3_txt"}).err, HasSubstr("Did you mean gemma3_text"));
+  EXPECT_EQ(run_varve({"families", "show"}).code, 2);
+  EXPECT_THAT(run_varve({"families", "--names"}).out, HasSubstr("\nqwen3_moe\n"));
 }
 
 }  // namespace

@@ -59,9 +59,10 @@ class DocsTest(unittest.TestCase):
     def test_bash_completion_completes(self):
         script = ('source <(varve completion bash); complete_with() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
                   '_varve; echo "${COMPREPLY[@]}"; }; complete_with varve ru; complete_with varve run --temp; '
-                  'complete_with varve pull smo')
+                  'complete_with varve pull smo; complete_with varve families sh; '
+                  'complete_with varve families show qwen3_m; complete_with varve completion z')
         done = run("bash", "-c", script)
-        self.assertEqual(done.stdout.split(), ["run", "--temperature", "smollm2"], done.stderr)
+        self.assertEqual(done.stdout.split(), ["run", "--temperature", "smollm2", "show", "qwen3_moe", "zsh"], done.stderr)
 
     def test_links_lead_somewhere(self):
         for page in [*SOURCE.glob("*.md"), *SOURCE.glob("docs/**/*.md")]:
