@@ -43,6 +43,17 @@ class DocsTest(unittest.TestCase):
             for name in re.findall(r"`varve ([a-z]+)\b", text) + re.findall(r"^varve ([a-z]+)\b", in_blocks, re.M):
                 self.assertIn(name, known, page)
 
+    def test_commands_on_the_pages_have_the_options_that_they_use(self):
+        used = 0
+        for page in [SOURCE / "README.md", *SOURCE.glob("docs/*.md")]:
+            blocks = "\n".join(re.findall(r"```sh\n(.*?)```", page.read_text(), re.S)).replace("\\\n", " ")
+            for name, rest in re.findall(r"^(?:\w+=\S+ )*varve ([a-z]+)\b([^#\n]*)", blocks, re.M):
+                told = run(BINARY, name, "--help").stdout
+                for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
+                    self.assertRegex(told, rf"(?m)^  (?:-\w,)?{option}\b(?!-)", f"{page}: varve {name}{rest}")
+                used += 1
+        self.assertGreaterEqual(used, 10)
+
     def commands(self):
         listed = run(BINARY, "--help").stdout.split("Subcommands:")[1].split("\n\n")[0]
         return re.findall(r"^  ([a-z]+) ", listed, re.M)
