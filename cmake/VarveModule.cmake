@@ -38,9 +38,11 @@ function(varve_embed name)
   target_sources(varve_${name} PRIVATE "${output}")
 endfunction()
 
-# varve_test(FOLDER SOURCES a_test.cpp ... NEEDS core ...): one test binary per folder of tests/, mirrored on src/.
+# varve_test(FOLDER [THREADS] SOURCES a_test.cpp ... NEEDS core ...): one test binary per folder of tests/, mirrored
+# on src/. THREADS: its tests run code in several threads. They have the label `threads` and are what the target
+# threaded_tests builds, for ThreadSanitizer.
 function(varve_test folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;NEEDS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "THREADS" "" "SOURCES;NEEDS;LIBS" ${ARGN})
   string(REPLACE "/" "_" target "test_${folder}")
   add_executable(${target} ${ARG_SOURCES})
   foreach(need ${ARG_NEEDS})
@@ -48,5 +50,13 @@ function(varve_test folder)
   endforeach()
   target_link_libraries(${target} PRIVATE varve_test_support ${ARG_LIBS})
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+  set(labels "")
+  if(ARG_THREADS)
+    set(labels LABELS threads)
+    if(NOT TARGET threaded_tests)
+      add_custom_target(threaded_tests)
+    endif()
+    add_dependencies(threaded_tests ${target})
+  endif()
+  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 ${labels})
 endfunction()

@@ -34,6 +34,7 @@ class CliOptions : public Options {
   void positional(const OptionText& text, std::string& into, bool required) override {
     // CLI11 takes a name that begins with no dash as a positional.
     app_.add_option(text.names, into, text.about)->type_name("")->required(required);
+    if (*text.value) words_ += (words_.empty() ? "" : " ") + std::string(text.value);
   }
   void flag(const char* names, const char* about, bool& into) override { app_.add_flag(names, into, about); }
   void text(const OptionText& text, std::optional<std::string>& into) override {
@@ -60,11 +61,15 @@ class CliOptions : public Options {
     });
   }
 
+  /// Words that its positionals may be.
+  const std::string& words() const { return words_; }
+
  private:
   static CLI::Option* once(CLI::Option* option, const OptionText& text) {
     return option->type_name(text.value)->expected(1)->allow_extra_args(false);
   }
   CLI::App& app_;
+  std::string words_;
 };
 
 /// All commands with the parser that knows them.
@@ -72,6 +77,7 @@ struct CommandLine {
   CLI::App app{"varve runs open language models on this machine's CPU.", "varve"};
   std::vector<std::unique_ptr<Command>> commands = all_commands();
   std::vector<CLI::App*> parsers;
+  std::vector<std::string> words;  // of each command's positionals
   std::string log_level = "warn";
   bool show_version = false;
 
@@ -90,6 +96,7 @@ struct CommandLine {
       parser->footer(fmt::format("Examples:\n{}", about.examples));
       CliOptions options(*parser);
       command->declare(options);
+      words.push_back(options.words());
       parser->add_option("--log-level", log_level, fmt::format("What goes to standard error: {}", kLogLevels))
           ->type_name("LEVEL")
           ->check([](const std::string& word) {
@@ -149,13 +156,15 @@ std::vector<CommandShape> command_shapes() {
   std::vector<CommandShape> shapes;
   for (size_t i = 0; i < line.commands.size(); ++i) {
     const Command::About about = line.commands[i]->about();
-    CommandShape shape{.name = about.name, .summary = about.summary, .options = {}, .takes_model = false};
+    CommandShape shape{
+        .name = about.name, .summary = about.summary, .options = {}, .words = line.words[i], .names = {}};
     for (const CLI::Option* option : line.parsers[i]->get_options()) {
       for (const std::string& name : option->get_lnames())
         shape.options.emplace_back("--" + name, option->get_description());
       const std::string positional = option->get_positional() ? option->get_name(true) : "";
       if (positional.find("MODEL") != positional.npos || positional.find("NAME") != positional.npos)
-        shape.takes_model = true;
+        shape.names = "list";
+      if (positional.find("FAMILY") != positional.npos) shape.names = "families";
     }
     shapes.push_back(std::move(shape));
   }

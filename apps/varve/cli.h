@@ -14,7 +14,7 @@ namespace varve::app {
 /// How an option is spelled and what it says in --help.
 struct OptionText {
   const char* names;  // "--max-tokens" or "-o,--out"; of a positional: "MODEL"
-  const char* value;  // "N", "FILE": what stands for the value
+  const char* value;  // "N", "FILE": what stands for the value; of a positional: words that it may be, or ""
   const char* about;
 };
 
@@ -64,7 +64,8 @@ struct CommandShape {
   std::string name;
   std::string summary;
   std::vector<std::pair<std::string, std::string>> options;  // "--json" and what it does
-  bool takes_model = false;
+  std::string words;                                         // that may stand as positionals: "bash zsh"
+  std::string names;  // the command whose --names lists what else may: "list" for models; or ""
 };
 std::vector<CommandShape> command_shapes();
 

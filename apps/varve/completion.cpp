@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kBash = R"sh(# bash completion for varve: source <(varve completion bash)
 _varve() {
-  local current=${COMP_WORDS[COMP_CWORD]} options="" models=0
+  local current=${COMP_WORDS[COMP_CWORD]} options="" words="" names=""
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "@COMMANDS@ --help --version" -- "$current"))
@@ -20,9 +20,8 @@ _varve() {
   case $current in
     -*) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;
     *)
-      if [ "$models" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "$(varve list --names 2>/dev/null)" -- "$current"))
-      fi
+      [ -z "$names" ] || words+=" $(varve "$names" --names 2>/dev/null)"
+      COMPREPLY=($(compgen -W "$words" -- "$current"))
       COMPREPLY+=($(compgen -f -- "$current"))
       ;;
   esac
@@ -34,7 +33,7 @@ constexpr std::string_view kZsh = R"sh(#compdef varve
 # zsh completion for varve: source <(varve completion zsh)
 _varve() {
   local -a commands options
-  local models=0
+  local words_here="" names=""
   commands=(
 @COMMANDS@  )
   if (( CURRENT == 2 )); then
@@ -46,7 +45,8 @@ _varve() {
   if [[ $words[CURRENT] == -* ]]; then
     _describe 'option' options
   else
-    (( models )) && compadd -- ${(f)"$(varve list --names 2>/dev/null)"}
+    [[ -n $words_here ]] && compadd -- ${=words_here}
+    [[ -n $names ]] && compadd -- ${(f)"$(varve $names --names 2>/dev/null)"}
     _files
   fi
 }
@@ -80,8 +80,8 @@ std::string bash_script(const std::vector<CommandShape>& shapes) {
     names.push_back(shape.name);
     std::vector<std::string> options;
     for (const auto& [name, about] : shape.options) options.push_back(name);
-    cases += fmt::format("    {}) options=\"{}\"; models={} ;;\n", shape.name, fmt::join(options, " "),
-                         shape.takes_model ? 1 : 0);
+    cases += fmt::format("    {}) options=\"{}\"; words=\"{}\"; names=\"{}\" ;;\n", shape.name,
+                         fmt::join(options, " "), shape.words, shape.names);
   }
   return fill(kBash, fmt::format("{}", fmt::join(names, " ")), cases);
 }
@@ -92,8 +92,8 @@ std::string zsh_script(const std::vector<CommandShape>& shapes) {
     names += fmt::format("    {}\n", zsh_word(shape.name, shape.summary));
     std::vector<std::string> options;
     for (const auto& [name, about] : shape.options) options.push_back(zsh_word(name, about));
-    cases += fmt::format("    {}) options=({}); models={} ;;\n", shape.name, fmt::join(options, " "),
-                         shape.takes_model ? 1 : 0);
+    cases += fmt::format("    {}) options=({}); words_here=\"{}\"; names=\"{}\" ;;\n", shape.name,
+                         fmt::join(options, " "), shape.words, shape.names);
   }
   return fill(kZsh, names, cases);
 }
@@ -107,7 +107,9 @@ class Completion : public Command {
                 "  source <(varve completion bash)      in ~/.bashrc\n"
                 "  source <(varve completion zsh)       in ~/.zshrc, after compinit"};
   }
-  void declare(Options& options) override { options.positional({"SHELL", "", "bash or zsh"}, shell_, true); }
+  void declare(Options& options) override {
+    options.positional({"SHELL", "bash zsh", "bash or zsh"}, shell_, true);
+  }
   int run() override {
     if (shell_ != "bash" && shell_ != "zsh")
       throw UsageError(fmt::format("there is completion for bash and zsh, not for '{}'", shell_));

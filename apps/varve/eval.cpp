@@ -54,9 +54,9 @@ class Eval : public Command {
                                    reference->spec().vocab));
 
     const std::vector<int32_t> ids = ids_of_text(*subject);
-    ProgressBar bar(errors_are_terminal(), false);
+    ProgressBar bar(errors_are_terminal(), "tokens");
     const engine::EvaluateOptions options{.window = window(), .progress = [&](int64_t done, int64_t total) {
-                                            bar.update("tokens", static_cast<uint64_t>(done),
+                                            bar.update("predicting", static_cast<uint64_t>(done),
                                                        static_cast<uint64_t>(total));
                                           }};
     const engine::Subject other =

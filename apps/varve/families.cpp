@@ -1,4 +1,4 @@
-// varve families [NAME]
+// varve families [show NAME]
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -19,28 +19,33 @@ Value texts(const std::vector<std::string>& words) { return Array(words.begin(),
 class Families : public Command {
  public:
   About about() const override {
-    return {
-        .name = "families",
-        .summary = "Show which model families are known",
-        .examples =
-            "  varve families                  a table\n"
-            "  varve families NAME             one family with all it extends, and where each line is from\n"
-            "  varve families --family my.toml with a file of your own, checked"};
+    return {.name = "families",
+            .summary = "Show which model families are known",
+            .examples =
+                "  varve families                        a table\n"
+                "  varve families show NAME              one family with all it extends, and where each line "
+                "is from\n"
+                "  varve families --family my.toml       with a file of your own, checked"};
   }
   void declare(Options& options) override {
-    options.positional({"FAMILY", "", "One family, in full"}, name_, false);
+    options.positional({"ACTION", "show", "show: print one family in full"}, action_, false);
+    options.positional({"FAMILY", "", "The family to show"}, name_, false);
     options.text({"--family", "FILE", "Read this family file as well"}, file_);
     options.flag("--json", "Print a list of objects", json_);
+    options.flag("--names", "Print names only, one per line", names_);
     options.flag("--markdown", "Print the page docs/families.md", markdown_);
   }
 
   int run() override {
+    const std::string name = shown_family();
     const auto library = family::FamilyLibrary::open(
         {.user_dir = family::FamilyLibrary::default_user_dir(), .file = file_.value_or("")});
     if (markdown_) {
       fmt::print("{}", family::families_page(library));
-    } else if (!name_.empty()) {
-      show_one(library);
+    } else if (names_) {
+      for (const std::string& one : library.names()) fmt::print("{}\n", one);
+    } else if (!name.empty()) {
+      show_one(library, name);
     } else if (json_) {
       Array rows;
       for (const family::FamilyRow& row : family::family_rows(library)) {
@@ -63,11 +68,19 @@ class Families : public Command {
   }
 
  private:
-  void show_one(const family::FamilyLibrary& library) const {
-    const family::Family* one = library.find(name_);
+  /// The family of `show NAME`; a lone NAME is short for it. "": none is asked for.
+  std::string shown_family() const {
+    if (action_ == "show" && name_.empty()) throw UsageError("show needs a family's name");
+    if (action_ == "show") return name_;
+    if (!name_.empty()) throw UsageError(fmt::format("families can show, not '{}'", action_));
+    return action_;
+  }
+
+  void show_one(const family::FamilyLibrary& library, const std::string& name) const {
+    const family::Family* one = library.find(name);
     if (!one) {
-      const std::string near = nearest(name_, library.names());
-      throw LoadError({.what = fmt::format("there is no family '{}'", name_),
+      const std::string near = nearest(name, library.names());
+      throw LoadError({.what = fmt::format("there is no family '{}'", name),
                        .where = {},
                        .expected = fmt::format("one of {}", fmt::join(library.names(), ", ")),
                        .found = {},
@@ -103,9 +116,9 @@ class Families : public Command {
                  types, printable(row.about));
   }
 
-  std::string name_;
+  std::string action_, name_;
   std::optional<std::string> file_;
-  bool json_ = false, markdown_ = false;
+  bool json_ = false, names_ = false, markdown_ = false;
 };
 
 }  // namespace

@@ -92,6 +92,7 @@ class Report {
       refused_.emplace_back(error.what());
     }
     read_inventory();
+    facts_.set("inferred", resolved_ ? texts(resolved_->inferred) : Array());
     facts_.set("warnings", resolved_ ? texts(resolved_->warnings) : Array());
     facts_.set("refused", texts(refused_));
   }
@@ -275,6 +276,7 @@ class Inspect : public Command {
                        size(memory->find("kv_bytes_per_1000_tokens_exact"))));
       line("free memory", size(memory->find("available_bytes")));
     }
+    for (const Value& one : facts.find("inferred")->array()) line("inferred", printable(one.text()));
     if (const Value* origins = facts.find("origins")) print_origins(origins->array());
     if (tensors_) print_tensors(facts.find("tensors")->array());
     for (const Value& warning : facts.find("warnings")->array()) line("warning", printable(warning.text()));

@@ -16,7 +16,7 @@ constexpr auto kPlainLine = std::chrono::seconds(10);
 constexpr auto kRateWindow = std::chrono::seconds(4);
 
 std::string amount(const BarState& state, uint64_t number) {
-  return state.bytes ? size_text(number) : fmt::format("{}", number);
+  return state.unit.empty() ? size_text(number) : fmt::format("{} {}", number, state.unit);
 }
 
 }  // namespace
@@ -25,8 +25,8 @@ std::string render_bar(const BarState& state, int width) {
   std::string facts;
   if (state.total > 0) {
     const double share = static_cast<double>(state.done) / static_cast<double>(state.total);
-    facts = fmt::format("{:3.0f}%  {} / {}", 100 * std::min(share, 1.0), amount(state, state.done),
-                        amount(state, state.total));
+    const std::string done = state.unit.empty() ? size_text(state.done) : fmt::format("{}", state.done);
+    facts = fmt::format("{:3.0f}%  {} / {}", 100 * std::min(share, 1.0), done, amount(state, state.total));
   } else {
     facts = amount(state, state.done);
   }
@@ -51,7 +51,7 @@ std::string render_bar(const BarState& state, int width) {
 void ProgressBar::update(const std::string& label, uint64_t done, uint64_t total, Clock::time_point now) {
   if (label != state_.label) {
     finish();
-    state_ = {.label = label, .done = 0, .total = 0, .per_second = 0, .bytes = bytes_};
+    state_ = {.label = label, .done = 0, .total = 0, .per_second = 0, .unit = unit_};
     recent_.clear();
     drawn_ = {};
     drawn_done_ = 0;

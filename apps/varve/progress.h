@@ -1,5 +1,5 @@
 #pragma once
-// A progress bar on standard error: bytes, rate and time left, and it never goes back. On a terminal one
+// A progress bar on standard error: how much, rate and time left, and it never goes back. On a terminal one
 // line is redrawn; elsewhere a plain line now and then. Each label gets its own line.
 #include <chrono>
 #include <cstdint>
@@ -15,16 +15,15 @@ struct BarState {
   uint64_t done = 0;
   uint64_t total = 0;
   double per_second = 0;
-  bool bytes = true;  // else plain counts
+  std::string unit;  // what is counted, "tokens"; "": bytes
 };
 std::string render_bar(const BarState& state, int width);
 
 class ProgressBar {
  public:
   using Clock = std::chrono::steady_clock;
-  /// `live`: redraw one line (a terminal).
-  /// `bytes`: done and total are bytes, else counts.
-  explicit ProgressBar(bool live, bool bytes = true) : live_(live), bytes_(bytes) {}
+  /// `live`: redraw one line (a terminal). `unit`: as in BarState.
+  explicit ProgressBar(bool live, std::string unit = {}) : live_(live), unit_(std::move(unit)) {}
   ~ProgressBar() { finish(); }
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
@@ -40,7 +39,8 @@ class ProgressBar {
  private:
   void draw(Clock::time_point now);
 
-  bool live_, bytes_;
+  bool live_;
+  std::string unit_;
   BarState state_;
   Clock::time_point drawn_{};
   uint64_t drawn_done_ = 0;

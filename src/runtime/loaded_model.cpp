@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "checkpoint/checkpoint.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/system_memory.h"
 #include "family/resolve.h"
@@ -52,6 +53,32 @@ engine::MemoryOptions plan(const checkpoint::Checkpoint& checkpoint, const nn::M
       .context = options.context, .cache_bytes = memory.value().bytes, .max_sequences = options.sequences};
 }
 
+/// What was found on disk and on this machine.
+void log_detected(const checkpoint::Checkpoint& checkpoint) {
+  if (!log::enabled(log::Level::debug)) return;
+  log::debug(fmt::format("detected: backends {}; {} cores; {:.2f} GB of memory free",
+                         fmt::join(kernels::backend_names(), ", "), ThreadPool::usable_cores(),
+                         static_cast<double>(available_memory()) / 1e9));
+  const bool gguf = checkpoint.layout == checkpoint::Checkpoint::Layout::gguf;
+  log::debug(fmt::format("detected: {} with {} tensors, {}", gguf ? "GGUF" : "safetensors",
+                         checkpoint.tensors.size(),
+                         checkpoint.quantization.any() ? "quantised as MLX does" : "no MLX quantisation"));
+  for (const auto& file : checkpoint.files)
+    log::debug(fmt::format("mapped: {}, {:.1f} MB", file->path().string(),
+                           static_cast<double>(file->bytes().size()) / 1e6));
+}
+
+/// What the config and the tensors mean: everything that `varve inspect` prints.
+void log_chosen(const family::Resolved& resolved) {
+  if (!log::enabled(log::Level::debug)) return;
+  for (const std::string& one : resolved.inferred) log::debug("inferred: " + one);
+  for (const family::Origin& origin : resolved.origins)
+    log::debug(fmt::format("chosen: {}{} = {}, {}", origin.name,
+                           origin.kind.empty() ? "" : " (" + origin.kind + ")", json::dump(origin.value),
+                           origin.from));
+  for (const std::string& name : resolved.left_out) log::debug("left out: " + name);
+}
+
 }  // namespace
 
 std::unique_ptr<ops::Backend> open_backend(ops::Precision precision, ThreadPool& pool) {
@@ -63,10 +90,12 @@ std::unique_ptr<ops::Backend> open_backend(ops::Precision precision, ThreadPool&
 std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path,
                                                const LoadOptions& options) {
   const auto checkpoint = checkpoint::Checkpoint::open(path);
+  log_detected(checkpoint);
   const auto library = family::FamilyLibrary::open(
       {.user_dir = family::FamilyLibrary::default_user_dir(), .file = options.family_file});
   family::Resolved resolved = family::resolve(checkpoint, library);
   for (const std::string& warning : resolved.warnings) log::warn(warning);
+  log_chosen(resolved);
   log::info(fmt::format("{}: family {} ({}), {} layers, {:.1f} MB of tensors", path.string(), resolved.family,
                         resolved.matched_by, resolved.spec.layers.size(),
                         static_cast<double>(checkpoint.total_bytes()) / 1e6));

@@ -168,6 +168,7 @@ TEST_F(ModelCommands, InspectSaysWhatItIsBeforeLoading) {
   EXPECT_EQ(facts.find_path("family.name")->text(), "llama");
   EXPECT_EQ(facts.find_path("spec.hidden")->integer(), 64);
   EXPECT_THAT(facts.find("refused")->array(), IsEmpty());
+  EXPECT_TRUE(facts.find("inferred")->is_array());
   EXPECT_GT(facts.find_path("memory.weights_bytes")->integer(), 900'000);
   // 5 layers, 4 KV heads of 8, keys and values, bf16.
   EXPECT_EQ(facts.find_path("memory.kv_bytes_per_1000_tokens_fast")->integer(), 5 * 4 * 8 * 2 * 2 * 1000);
@@ -212,8 +213,18 @@ TEST(Bench, GivesRatesBesideTheProbes) {
 TEST(Families, AreListedAndShown) {
   EXPECT_THAT(run_varve({"families"}).out, HasSubstr("qwen3_moe"));
   EXPECT_GE(parsed(run_varve({"families", "--json"}).out).array().size(), 6u);
-  EXPECT_THAT(run_varve({"families", "phi3"}).out, HasSubstr("[match]"));
-  EXPECT_THAT(run_varve({"families", "gemma3_txt"}).err, HasSubstr("Did you mean gemma3_text"));
+  const Outcome shown = run_varve({"families", "show", "phi3"});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("[match]"));
+  EXPECT_THAT(shown.out, HasSubstr("# families/_decoder.toml:")) << "what it extends, with its place";
+  EXPECT_EQ(run_varve({"families", "phi3"}).out, shown.out) << "the short form";
+  const Value lines = parsed(run_varve({"families", "show", "phi3", "--json"}).out);
+  EXPECT_THAT(lines.array()[0].find("origin")->text(), StartsWith("families/phi3.toml"));
+  for (const char* word : {"show", "phi3"})
+    EXPECT_THAT(run_varve({"families", word, "gemma3_txt"}).code, word == std::string("show") ? 1 : 2);
+  EXPECT_THAT(run_varve({"families", "show", "gemma3_txt"}).err, HasSubstr("Did you mean gemma3_text"));
+  EXPECT_EQ(run_varve({"families", "show"}).code, 2);
+  EXPECT_THAT(run_varve({"families", "--names"}).out, HasSubstr("\nqwen3_moe\n"));
 }
 
 }  // namespace

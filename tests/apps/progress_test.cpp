@@ -17,6 +17,15 @@ TEST(Bar, ShowsBytesRateAndTimeLeft) {
   EXPECT_LT(line.size(), 100u);
 }
 
+TEST(Bar, CountsInTheUnitThatItIsGiven) {
+  const BarState state{
+      .label = "predicting", .done = 512, .total = 2048, .per_second = 256, .unit = "tokens"};
+  EXPECT_THAT(render_bar(state, 100), HasSubstr(" 25%  512 / 2048 tokens  256 tokens/s  0:06 left"));
+  ProgressBar bar(false, "tokens");
+  bar.update("predicting", 1, 2);
+  EXPECT_EQ(bar.state().unit, "tokens");
+}
+
 TEST(Bar, FitsAnyWidthAndAnUnknownTotal) {
   for (int width = 1; width < 120; ++width)
     EXPECT_LE(render_bar({.label = "downloading", .done = 5, .total = 9, .per_second = 1}, width).size(),

@@ -43,6 +43,17 @@ class DocsTest(unittest.TestCase):
             for name in re.findall(r"`varve ([a-z]+)\b", text) + re.findall(r"^varve ([a-z]+)\b", in_blocks, re.M):
                 self.assertIn(name, known, page)
 
+    def test_commands_on_the_pages_have_the_options_that_they_use(self):
+        used = 0
+        for page in [SOURCE / "README.md", *SOURCE.glob("docs/*.md")]:
+            blocks = "\n".join(re.findall(r"```sh\n(.*?)```", page.read_text(), re.S)).replace("\\\n", " ")
+            for name, rest in re.findall(r"^(?:\w+=\S+ )*varve ([a-z]+)\b([^#\n]*)", blocks, re.M):
+                told = run(BINARY, name, "--help").stdout
+                for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
+                    self.assertRegex(told, rf"(?m)^  (?:-\w,)?{option}\b(?!-)", f"{page}: varve {name}{rest}")
+                used += 1
+        self.assertGreaterEqual(used, 10)
+
     def commands(self):
         listed = run(BINARY, "--help").stdout.split("Subcommands:")[1].split("\n\n")[0]
         return re.findall(r"^  ([a-z]+) ", listed, re.M)
@@ -59,9 +70,10 @@ class DocsTest(unittest.TestCase):
     def test_bash_completion_completes(self):
         script = ('source <(varve completion bash); complete_with() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
                   '_varve; echo "${COMPREPLY[@]}"; }; complete_with varve ru; complete_with varve run --temp; '
-                  'complete_with varve pull smo')
+                  'complete_with varve pull smo; complete_with varve families sh; '
+                  'complete_with varve families show qwen3_m; complete_with varve completion z')
         done = run("bash", "-c", script)
-        self.assertEqual(done.stdout.split(), ["run", "--temperature", "smollm2"], done.stderr)
+        self.assertEqual(done.stdout.split(), ["run", "--temperature", "smollm2", "show", "qwen3_moe", "zsh"], done.stderr)
 
     def test_links_lead_somewhere(self):
         for page in [*SOURCE.glob("*.md"), *SOURCE.glob("docs/**/*.md")]:

@@ -13,7 +13,18 @@
 namespace varve::kernels {
 namespace {
 
+// A sanitized build checks the same loops with fewer sizes of them and rolled up: every check of an unrolled
+// body is there many times, and the compiler takes minutes over it.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VARVE_UNROLL(times) _Pragma("GCC unroll 1")
+constexpr int kFewRows = 2;
+constexpr int kMostPanelRows = 2;
+#else
+#define VARVE_PRAGMA(text) _Pragma(#text)
+#define VARVE_UNROLL(times) VARVE_PRAGMA(GCC unroll times)
 constexpr int kFewRows = 4;
+constexpr int kMostPanelRows = 8;
+#endif
 
 VARVE_INLINE void prefetch(const std::byte* begin, int64_t bytes) {
   for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(begin + at + kPrefetchBytes, 0, 3);
@@ -71,7 +82,7 @@ inline void finish(const MatmulTask& task, int64_t block, const float* sums) {
 template <class Policy, class Body>
 VARVE_INLINE void for_steps(int steps, const Body& body) {
   if constexpr (Policy::kSteps > 0) {
-#pragma GCC unroll 16
+    VARVE_UNROLL(16)
     for (int n = 0; n < Policy::kSteps; ++n) body(0, n);
   } else {
     for (int n = 0; n < steps; n += 4) {
@@ -94,22 +105,22 @@ void few(const MatmulTask& task) {
         [&](const ChunkPlace& place, int steps, int64_t index) __attribute__((always_inline)) {
           const std::byte* x = task.x.values + index * Rows * act_bytes;
           const ActScale* sx = task.x.scales + index * Rows;
-#pragma GCC unroll 4
+          VARVE_UNROLL(4)
           for (int s = 0; s < kSlices; ++s) {
             const typename Policy::Scales scales = Policy::scales(place, s);
             typename Policy::Acc acc[Rows];
-#pragma GCC unroll 4
+            VARVE_UNROLL(4)
             for (int t = 0; t < Rows; ++t) acc[t] = Policy::begin(sx[t]);
             for_steps<Policy>(
                 steps, [&](int n, int i) __attribute__((always_inline)) {
                   const U weights = Policy::weights(place, scales, s, n, i);
-#pragma GCC unroll 4
+                  VARVE_UNROLL(4)
                   for (int t = 0; t < Rows; ++t) {
                     Policy::step(acc[t], weights, broadcast(x + t * act_bytes + 4 * (n + i)));
                     if (i % 4 == 3) Policy::settle(acc[t]);
                   }
                 });
-#pragma GCC unroll 4
+            VARVE_UNROLL(4)
             for (int t = 0; t < Rows; ++t) sum[s][t] = Policy::add(sum[s][t], acc[t], scales, sx[t]);
           }
         });
@@ -133,32 +144,32 @@ VARVE_INLINE void panel_rows(const Staged<Policy, Vectors>& w, int steps, const 
                              int64_t act_bytes, const ActScale* sx, float* const (&sums)[Vectors],
                              int first) {
   typename Policy::Acc acc[Vectors][Rows];
-#pragma GCC unroll 4
+  VARVE_UNROLL(4)
   for (int v = 0; v < Vectors; ++v) {
-#pragma GCC unroll 8
+    VARVE_UNROLL(8)
     for (int t = 0; t < Rows; ++t) acc[v][t] = Policy::begin(sx[first + t]);
   }
   x += first * act_bytes;
   // Four steps at a time by hand: the compiler's own unrolling of this loop copies every accumulator.
   for (int n = 0; n < steps; n += 4) {
-#pragma GCC unroll 4
+    VARVE_UNROLL(4)
     for (int i = 0; i < 4; ++i) {
-#pragma GCC unroll 8
+      VARVE_UNROLL(8)
       for (int t = 0; t < Rows; ++t) {
         const U four = broadcast(x + t * act_bytes + 4 * (n + i));
-#pragma GCC unroll 4
+        VARVE_UNROLL(4)
         for (int v = 0; v < Vectors; ++v) Policy::step(acc[v][t], w.weights[n + i][v], four);
       }
     }
-#pragma GCC unroll 8
+    VARVE_UNROLL(8)
     for (int t = 0; t < Rows; ++t) {
-#pragma GCC unroll 4
+      VARVE_UNROLL(4)
       for (int v = 0; v < Vectors; ++v) Policy::settle(acc[v][t]);
     }
   }
-#pragma GCC unroll 8
+  VARVE_UNROLL(8)
   for (int t = 0; t < Rows; ++t) {
-#pragma GCC unroll 4
+    VARVE_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) {
       float* sum = sums[v] + (first + t) * 16;
       store(sum, Policy::add(load<F>(sum), acc[v][t], w.scales[v], sx[first + t]));
@@ -170,6 +181,7 @@ VARVE_INLINE void panel_rows(const Staged<Policy, Vectors>& w, int steps, const 
 template <class Policy, int Blocks>
 void panel(const MatmulTask& task, int64_t block) {
   constexpr int kVectors = Blocks * kSlices;
+  constexpr int kRows = std::min(Policy::kRows, kMostPanelRows);
   const ops::TileLayout& layout = *task.layout;
   const int64_t act_bytes = layout.chunk * int64_t{Policy::kActBytes};
   const int rows = task.x.rows;
@@ -200,13 +212,13 @@ void panel(const MatmulTask& task, int64_t block) {
         const std::byte* x = task.x.values + index * rows * act_bytes;
         const ActScale* sx = task.x.scales + index * rows;
         int t = 0;
-        for (; t + Policy::kRows <= rows; t += Policy::kRows)
-          panel_rows<Policy, kVectors, Policy::kRows>(staged, steps, x, act_bytes, sx, sums_of, t);
-        if (Policy::kRows > 4 && t + 4 <= rows) {
+        for (; t + kRows <= rows; t += kRows)
+          panel_rows<Policy, kVectors, kRows>(staged, steps, x, act_bytes, sx, sums_of, t);
+        if (kRows > 4 && t + 4 <= rows) {
           panel_rows<Policy, kVectors, 4>(staged, steps, x, act_bytes, sx, sums_of, t);
           t += 4;
         }
-        if (t + 2 <= rows) {
+        if (kRows > 2 && t + 2 <= rows) {
           panel_rows<Policy, kVectors, 2>(staged, steps, x, act_bytes, sx, sums_of, t);
           t += 2;
         }
@@ -215,24 +227,18 @@ void panel(const MatmulTask& task, int64_t block) {
   for (int b = 0; b < Blocks; ++b) finish(task, block + b, sums[b]);
 }
 
-template <class Policy>
+/// The kernel for all numbers of rows from `Rows` on.
+template <class Policy, int Rows = 1>
 void matmul(const MatmulTask& task) {
-  switch (task.x.rows) {
-    case 1:
-      return few<Policy, 1>(task);
-    case 2:
-      return few<Policy, 2>(task);
-    case 3:
-      return few<Policy, 3>(task);
-    case kFewRows:
-      return few<Policy, kFewRows>(task);
-    default:
-      break;
+  if (task.x.rows == Rows) return few<Policy, Rows>(task);
+  if constexpr (Rows < kFewRows) {
+    matmul<Policy, Rows + 1>(task);
+  } else {
+    int64_t block = task.block_begin;
+    for (; block + kPanelBlocks <= task.block_end; block += kPanelBlocks)
+      panel<Policy, kPanelBlocks>(task, block);
+    for (; block < task.block_end; ++block) panel<Policy, 1>(task, block);
   }
-  int64_t block = task.block_begin;
-  for (; block + kPanelBlocks <= task.block_end; block += kPanelBlocks)
-    panel<Policy, kPanelBlocks>(task, block);
-  for (; block < task.block_end; ++block) panel<Policy, 1>(task, block);
 }
 
 }  // namespace
