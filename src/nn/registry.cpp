@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "nn/attention.h"
 #include "nn/gated_mlp.h"
+#include "nn/latent_attention.h"
 #include "nn/layers.h"
 #include "nn/mlp.h"
 #include "nn/norm.h"
@@ -48,6 +49,7 @@ const auto kNorms = {
 };
 const auto kMixers = {
     mixer<Attention>("attention", "grouped-query attention over paged keys and values"),
+    mixer<LatentAttention>("latent_attention", "keys and values of all heads out of one latent of a position"),
 };
 const auto kFeedForwards = {
     ffn<GatedMlp>("gated_mlp", "down(act(gate(x)) * up(x))"),
