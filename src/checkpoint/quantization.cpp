@@ -94,7 +94,8 @@ int block_side(const Value& table, size_t side, const std::string& where) {
   if (!size) return 128;
   const bool pair = size->is_array() && size->array().size() == 2 && size->array()[side].is_integer();
   const int64_t number = pair ? size->array()[side].integer() : 0;
-  const bool fits = side == 0 ? number >= 1 && number <= (1 << 20) : number == 32 || number == 64 || number == 128;
+  const bool fits =
+      side == 0 ? number >= 1 && number <= (1 << 20) : number == 32 || number == 64 || number == 128;
   if (!fits)
     refuse(where, "fp8 weights with scales for other blocks than varve reads",
            {.expected = "\"weight_block_size\" of two numbers, the second 32, 64 or 128",

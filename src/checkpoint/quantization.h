@@ -39,8 +39,8 @@ struct Quantization {
 
 /// Reads "quantization", or "quantization_config" with MLX's keys or of quant_method fp8 where there is none.
 /// What is absent or null in a table takes its mode's default; an override does not inherit from the table it
-/// stands in, as in MLX. Foreign schemes (awq, gptq, bitsandbytes, compressed-tensors ...), fp8 with one scale
-/// for a whole tensor or with activations of a fixed scale, and combinations that MLX does not have are
+/// stands in, as in MLX. Foreign schemes (awq, gptq, bitsandbytes, compressed-tensors ...), fp8 with one
+/// scale for a whole tensor or with activations of a fixed scale, and combinations that MLX does not have are
 /// refused by name with a LoadError for `where`.
 Quantization read_quantization(const Value& config, const std::string& where);
 

@@ -82,7 +82,7 @@ std::vector<float> TensorMap::numbers(std::string_view name) {
       }
     return out;
   }
-  const int64_t count = tensor.cuts > 0    ? tensor.cuts
+  const int64_t count = tensor.cuts > 0  ? tensor.cuts
                         : tensor.stacked ? static_cast<int64_t>(tensor.parts.size())
                                          : extent_of(first).slices;
   for (int64_t i = 0; i < count; ++i) {

@@ -208,8 +208,7 @@ nn::SourceMatrix fp8_matrix(const MappedTensor& tensor, const Part& part, int64_
   const Extent extent = extent_of(*part);
   const int64_t block_rows = part->scheme->block_rows, groups = format.groups(extent.cols);
   const auto data = slice_of(part->values.bytes, slice, extent.rows * extent.cols);
-  const std::vector<float> table =
-      block_scales(*part, slice, divide_up(extent.rows, block_rows) * groups);
+  const std::vector<float> table = block_scales(*part, slice, divide_up(extent.rows, block_rows) * groups);
   ops::WeightView view{.format = format, .rows = tensor.rows.count(), .cols = extent.cols};
   auto owned = std::make_shared<OwnedBytes>();
   owned->part = part;
@@ -245,9 +244,9 @@ nn::SourceMatrix turned(const nn::SourceMatrix& matrix) {
   ops::WeightView view = matrix.view;
   std::swap(view.rows, view.cols);
   auto owned = std::make_shared<OwnedBytes>();
-  owned->data = transposed({matrix.view.data, static_cast<size_t>(matrix.view.total_bytes())},
-                           matrix.view.rows, matrix.view.cols,
-                           static_cast<size_t>(dtype_size(view.format.dtype)));
+  owned->data =
+      transposed({matrix.view.data, static_cast<size_t>(matrix.view.total_bytes())}, matrix.view.rows,
+                 matrix.view.cols, static_cast<size_t>(dtype_size(view.format.dtype)));
   return with_bytes(view, std::move(owned));
 }
 

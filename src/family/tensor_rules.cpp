@@ -209,8 +209,9 @@ class NameMapper {
   /// Rows are picked before a matrix is cut out and turned.
   void refuse_after_rows(const Transform& t, const MappedTensor& tensor) const {
     if (tensor.cuts > 0 || tensor.turned)
-      refuse(fmt::format("the transform of \"{}\" ({}) comes too late", tensor.stored_names(), t.place.text()),
-             "split and unpair, then transpose", "rows of a stack, or of a matrix that was transposed");
+      refuse(
+          fmt::format("the transform of \"{}\" ({}) comes too late", tensor.stored_names(), t.place.text()),
+          "split and unpair, then transpose", "rows of a stack, or of a matrix that was transposed");
   }
 
   void apply(const Transform& t, const std::string& name) {

@@ -70,11 +70,12 @@ void LatentAttention::bind(Binder& binder) {
   }
   binder.linear("kv_a_proj_with_mqa", {.out = key_width(), .in = hidden_, .bias = bias}, kv_a_);
   binder.vector("kv_a_layernorm.weight", p.latent, Presence::required, kv_norm_);
-  binder.experts("embed_q", p.heads, {.out = p.latent, .in = p.plain_dim, .bias = Presence::absent}, embed_q_);
+  binder.experts("embed_q", p.heads, {.out = p.latent, .in = p.plain_dim, .bias = Presence::absent},
+                 embed_q_);
   binder.experts("unembed_out", p.heads, {.out = p.value_dim, .in = p.latent, .bias = Presence::absent},
                  unembed_);
-  binder.linear("o_proj",
-                {.out = hidden_, .in = p.heads * p.value_dim, .bias = presence_from(p.output_bias)}, o_);
+  binder.linear("o_proj", {.out = hidden_, .in = p.heads * p.value_dim, .bias = presence_from(p.output_bias)},
+                o_);
 }
 
 ops::KvLayout LatentAttention::layout(ops::Precision precision) const {
@@ -146,11 +147,10 @@ void LatentAttention::forward(Forward& at, const ops::Rows& x, const Into& out) 
   rotate(at, q, key);
   through_heads(at, embed_q_, {.data = q, .rows = of_heads, .cols = p.plain_dim, .stride = head}, query,
                 key_width());
-  at.backend.axpby(
-      {.x = {.data = q + p.plain_dim, .rows = of_heads, .cols = p.rotary_dim, .stride = head},
-       .beta = 0.0f,
-       .y = query + p.latent,
-       .y_stride = key_width()});
+  at.backend.axpby({.x = {.data = q + p.plain_dim, .rows = of_heads, .cols = p.rotary_dim, .stride = head},
+                    .beta = 0.0f,
+                    .y = query + p.latent,
+                    .y_stride = key_width()});
 
   const ops::KvLayout layout_here = layout(at.precision);
   at.backend.kv_append({.layout = layout_here,

@@ -1,7 +1,7 @@
 #pragma once
 // "latent_attention": Multi-head Latent Attention (DeepSeek-AI 2024, arXiv 2405.04434, section 2.1). Keys and
-// values of all heads are linear in one small vector of a position, its latent, and share one rotary key; only
-// these two are remembered.
+// values of all heads are linear in one small vector of a position, its latent, and share one rotary key;
+// only these two are remembered.
 //   c = norm(x Wc), k = rotate(x Wk)               both of all heads: kv_a_proj_with_mqa holds Wc and Wk
 //   q = x Wq, or norm(x Wqa) Wqb                   of each head [plain | rotary]
 // Computed in the absorbed form, one way for any number of rows: a head's plain query goes into latent space

@@ -49,7 +49,8 @@ const auto kNorms = {
 };
 const auto kMixers = {
     mixer<Attention>("attention", "grouped-query attention over paged keys and values"),
-    mixer<LatentAttention>("latent_attention", "keys and values of all heads out of one latent of a position"),
+    mixer<LatentAttention>("latent_attention",
+                           "keys and values of all heads out of one latent of a position"),
 };
 const auto kFeedForwards = {
     ffn<GatedMlp>("gated_mlp", "down(act(gate(x)) * up(x))"),

@@ -79,7 +79,8 @@ TileLayout tile_layout(const WeightFormat& format, int64_t cols) {
   layout.groups = format.groups(cols);
   layout.chunks = divide_up(cols, layout.chunk);
   layout.padded_cols = padded ? round_up(cols, kBlockRows) : cols;
-  layout.block_bytes = layout.groups * layout.header_bytes + kBlockRows * layout.padded_cols * layout.bits / 8;
+  layout.block_bytes =
+      layout.groups * layout.header_bytes + kBlockRows * layout.padded_cols * layout.bits / 8;
   return layout;
 }
 

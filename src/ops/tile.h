@@ -15,8 +15,8 @@
 //           so any plane gives inputs 4n..4n+3 as the four bytes of a word by one shift and one mask.
 //           Codes of 3 bits are a 2-bit plane (low bits) and a 1-bit plane, 5 bits 4 + 1, 6 bits 4 + 2.
 //           f32, f16: [input][16 rows]; bf16: [input / 2][16 rows][2]
-// Dense matrices have no header. Their inputs, and those of fp8, are padded with zeros to a multiple of 16, so
-// the last chunk may be short. Rows past the end of the matrix are zero.
+// Dense matrices have no header. Their inputs, and those of fp8, are padded with zeros to a multiple of 16,
+// so the last chunk may be short. Rows past the end of the matrix are zero.
 #include <cstdint>
 
 #include "ops/weight.h"

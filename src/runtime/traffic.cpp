@@ -23,7 +23,8 @@ class TrafficBinder final : public nn::PathBinder {
   void experts(std::string_view name, int64_t count, const LinearShape& shape,
                nn::ExpertLinear& /*into*/) override {
     const std::string path = full(name);
-    const bool routed = path.find(".experts.") != std::string::npos;  // else the matrices of heads: all of them
+    const bool routed =
+        path.find(".experts.") != std::string::npos;  // else the matrices of heads: all of them
     const auto active = static_cast<uint64_t>(routed ? active_experts() : count);
     const uint64_t bytes = bytes_of(path + ".weight", count);
     traffic_.weight_bytes += bytes * static_cast<uint64_t>(count);

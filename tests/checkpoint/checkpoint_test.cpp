@@ -108,7 +108,8 @@ TEST(Checkpoint, EveryGoldenCheckpointOpensOrIsRefusedByTheNameOfItsScheme) {
     SCOPED_TRACE(entry.path().filename().string());
     const fs::path config = entry.path() / "config.json";
     const Value document = fs::exists(config) ? json::read_file(config) : Value();
-    if (const Value* scheme = document.find_path("quantization_config.quant_method")) {
+    const Value* scheme = document.find_path("quantization_config.quant_method");
+    if (scheme && scheme->text() != "fp8") {
       EXPECT_THAT(refusal(entry.path()), HasSubstr("quantised with \"" + scheme->text()));
       continue;
     }

@@ -142,8 +142,8 @@ TEST(TensorMap, AStackIsMadeOfGroups) {
 }
 
 TEST(TensorMap, Fp8BlocksGiveEveryRowItsScales) {
-  MadeCheckpoint made(
-      fixture::small_config(R"({"quantization_config": {"quant_method": "fp8", "weight_block_size": [2, 32]}})"));
+  MadeCheckpoint made(fixture::small_config(
+      R"({"quantization_config": {"quant_method": "fp8", "weight_block_size": [2, 32]}})"));
   made.checkpoint.quantization = checkpoint::read_quantization(made.checkpoint.config, "made");
   const std::vector<std::byte> ones(3 * 40, std::byte{0x38});
   made.add_bytes("h.weight", {3, 40}, DType::f8_e4m3, ones);

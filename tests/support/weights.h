@@ -54,7 +54,8 @@ class RandomMatrix {
   void codes(size_t skip) {
     for (size_t i = skip; i < data_.size(); ++i) {
       auto byte = static_cast<uint8_t>(random_());
-      const bool e4m3 = view_.format.encoding == ops::Encoding::mxfp8 || view_.format.encoding == ops::Encoding::fp8;
+      const bool e4m3 =
+          view_.format.encoding == ops::Encoding::mxfp8 || view_.format.encoding == ops::Encoding::fp8;
       if (e4m3 && (byte & 0x7f) == 0x7f) byte = 0x7e;  // no NaN
       data_[i] = static_cast<std::byte>(byte);
     }
