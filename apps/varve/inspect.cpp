@@ -23,7 +23,7 @@ namespace {
 
 /// "affine 4-bit, group 64", "BF16".
 std::string format_name(const ops::WeightFormat& format) {
-  constexpr const char* names[] = {"", "affine", "mxfp4", "nvfp4", "mxfp8"};
+  constexpr const char* names[] = {"", "affine", "mxfp4", "nvfp4", "mxfp8", "fp8"};
   if (format.encoding == ops::Encoding::dense) return std::string(dtype_name(format.dtype));
   return fmt::format("{} {}-bit, group {}", names[static_cast<int>(format.encoding)], format.bits,
                      format.group);
@@ -175,9 +175,8 @@ class Report {
   Value quantization() const {
     const checkpoint::Quantization& from = checkpoint_.quantization;
     if (!from.any()) return {};
-    constexpr const char* modes[] = {"affine", "mxfp4", "nvfp4", "mxfp8"};
     const auto describe = [&](const std::optional<checkpoint::QuantScheme>& scheme) {
-      return scheme ? Value(fmt::format("{} {}-bit, group {}", modes[static_cast<int>(scheme->mode)],
+      return scheme ? Value(fmt::format("{} {}-bit, group {}", checkpoint::mode_name(scheme->mode),
                                         scheme->bits, scheme->group_size))
                     : Value("not quantised");
     };

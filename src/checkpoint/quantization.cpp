@@ -76,13 +76,49 @@ QuantScheme read_scheme(const Value& table, const std::string& where) {
   if (name.empty())
     refuse(where, "\"quantization_config\" is of no known kind",
            {.expected = "MLX's bits and group_size", .found = listed(table.table().keys())});
-  const Value* block = table.find("weight_block_size");
   refuse(
       where, fmt::format("the weights are quantised with {}, which varve does not read", in_quotes(name)),
-      {.expected = "weights that are not quantised, or MLX's affine, mxfp4, nvfp4 or mxfp8",
-       .found = block ? fmt::format("weight_block_size {}", in_quotes(json::dump(*block))) : std::string(),
+      {.expected = "weights that are not quantised, MLX's affine, mxfp4, nvfp4 or mxfp8, or fp8 in blocks",
        .advice = "Take the model's MLX version (names that end in -4bit, -8bit ...), its bf16 version, or a "
                  "Q8_0 or Q4_0 GGUF file."});
+}
+
+/// One side of an fp8 block; what is absent is 128, as in Transformers' FineGrainedFP8Config.
+int block_side(const Value& table, size_t side, const std::string& where) {
+  const Value* size = table.find("weight_block_size");
+  if (!size) return 128;
+  const bool pair = size->is_array() && size->array().size() == 2 && size->array()[side].is_integer();
+  const int64_t number = pair ? size->array()[side].integer() : 0;
+  const bool fits =
+      side == 0 ? number >= 1 && number <= (1 << 20) : number == 32 || number == 64 || number == 128;
+  if (!fits)
+    refuse(where, "fp8 weights with scales for other blocks than varve reads",
+           {.expected = "\"weight_block_size\" of two numbers, the second 32, 64 or 128",
+            .found = in_quotes(json::dump(*size)),
+            .advice = "One scale for a whole tensor is not read: take the model's version with blocks, its "
+                      "bf16 version or its MLX version."});
+  return static_cast<int>(number);
+}
+
+/// Hugging Face's fp8: e4m3 numbers in blocks.
+Quantization read_fp8(const Value& table, const std::string& where) {
+  const auto only = [&](const char* key, std::string_view wanted) {
+    const Value* said = table.find(key);
+    if (!said || said->is_null() || (said->is_text() && said->text() == wanted)) return;
+    refuse(where, fmt::format("fp8 weights with another \"{}\" than varve reads", key),
+           {.expected = std::string(wanted),
+            .found = in_quotes(json::dump(*said)),
+            .advice = "Take the model's bf16 version or its MLX version."});
+  };
+  only("activation_scheme", "dynamic");
+  only("fmt", "e4m3");
+  only("expert_dtype", "fp8");
+  Quantization out;
+  out.fallback = {.mode = QuantMode::fp8,
+                  .bits = 8,
+                  .group_size = block_side(table, 1, where),
+                  .block_rows = block_side(table, 0, where)};
+  return out;
 }
 
 bool is_mlx(const Value& table) {
@@ -149,6 +185,7 @@ Quantization read_named(const Value& table, const std::string& where) {
   const Value* method = table.find("quant_method");
   const std::string name = method && method->is_text() ? method->text() : "";
   if (name == "bitnet") return read_ternary(table, where);
+  if (name == "fp8") return read_fp8(table, where);
   if (name == "mxfp4")
     return {.fallback = QuantScheme{.mode = QuantMode::mxfp4, .bits = 4, .group_size = 32},
             .modules = {},
@@ -166,7 +203,9 @@ const Value* table_in(const Value& config, const char* key, const std::string& w
 
 }  // namespace
 
-std::string_view mode_name(QuantMode mode) { return kModes[static_cast<size_t>(mode)].name; }
+std::string_view mode_name(QuantMode mode) {
+  return mode == QuantMode::fp8 ? "fp8" : kModes[static_cast<size_t>(mode)].name;
+}
 
 bool Ternary::keeps(std::string_view module) const {
   return std::any_of(kept.begin(), kept.end(), [&](const std::string& path) {

@@ -12,7 +12,8 @@
 
 namespace varve::checkpoint {
 
-enum class QuantMode : uint8_t { affine, mxfp4, nvfp4, mxfp8 };
+/// MLX's modes, and fp8: e4m3 numbers with a scale (NAME_scale_inv) for each block of them.
+enum class QuantMode : uint8_t { affine, mxfp4, nvfp4, mxfp8, fp8 };
 
 /// "affine", "mxfp4" ... as the config spells it.
 std::string_view mode_name(QuantMode mode);
@@ -20,7 +21,8 @@ std::string_view mode_name(QuantMode mode);
 struct QuantScheme {
   QuantMode mode = QuantMode::affine;
   int bits = 0;
-  int group_size = 0;
+  int group_size = 0;  // inputs that share a scale
+  int block_rows = 1;  // outputs that do, in fp8
   bool operator==(const QuantScheme&) const = default;
 };
 
@@ -35,7 +37,7 @@ struct Ternary {
 };
 
 struct Quantization {
-  std::optional<QuantScheme> fallback;  // for every module that has .scales and no override
+  std::optional<QuantScheme> fallback;  // for every module that has scales and no override
   /// Overrides by module path as the config writes it; no scheme: the module is not quantised.
   std::map<std::string, std::optional<QuantScheme>, std::less<>> modules;
   std::optional<Ternary> ternary;  // for U8 weights that have a .weight_scale
@@ -49,9 +51,10 @@ struct Quantization {
 
 /// Reads "quantization", or "quantization_config" with MLX's keys where there is none. What is absent or
 /// null in a table takes its mode's default; an override does not inherit from the table it stands in, as in
-/// MLX. Hugging Face's mxfp4 is that fallback too (its tensors are X_blocks and X_scales), its bitnet
-/// `ternary`. Other schemes (awq, gptq, bitsandbytes, compressed-tensors, fp8 ...) and combinations that MLX
-/// does not have are refused by name with a LoadError for `where`.
+/// MLX. Hugging Face's mxfp4 is that fallback too (its tensors are X_blocks and X_scales), and so is its fp8
+/// in blocks; its bitnet is `ternary`. Other schemes (awq, gptq, bitsandbytes, compressed-tensors ...), fp8
+/// with one scale for a whole tensor or with activations of a fixed scale, and combinations that MLX does not
+/// have are refused by name with a LoadError for `where`.
 Quantization read_quantization(const Value& config, const std::string& where);
 
 }  // namespace varve::checkpoint

@@ -143,6 +143,7 @@ struct Transform {
   std::vector<std::string> parts;  // split: the new names
   std::vector<Setting> rows;       // split: rows of each part (of one group); empty: equal parts
   Setting groups;                  // split: the rows are so many groups, each holding every part; 1
+  bool stack = false;              // split: the groups' rows become matrices of a stack
   Setting amount;                  // unpair: heads; add: the number
   std::string when;                // a canonical key that must be true; empty: always
   Value written;

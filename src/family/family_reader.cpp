@@ -254,6 +254,8 @@ class Reader {
         out.groups = setting(item);
       } else if (key == "when") {
         out.when = key_name(key, item);
+      } else if (key == "stack") {
+        out.stack = boolean(key, item);
       } else if (key == "unpair" || key == "add") {
         out.form = key == "add" ? Form::add : Form::unpair;
         out.amount = setting(item);
@@ -264,10 +266,12 @@ class Reader {
         ++forms;
       } else {
         fail_unknown(at(item), "transform", key,
-                     {"split", "rows", "groups", "unpair", "add", "transpose", "when"});
+                     {"split", "rows", "groups", "stack", "unpair", "add", "transpose", "when"});
       }
     }
     if (forms != 1) fail_at(at(value), "a transform is exactly one of split, unpair, add, transpose");
+    if (out.stack && out.groups.place.line == 0)
+      fail_at(at(value), "\"stack\" goes with \"groups\": each becomes a matrix of the stack");
     if (!out.rows.empty() && out.rows.size() != out.parts.size())
       fail_at(at(value), fmt::format("{} parts, but {} numbers of rows", out.parts.size(), out.rows.size()));
     for (const std::string& part : out.parts)

@@ -40,6 +40,7 @@ std::optional<nn::WeightSource::Info> TensorMap::find(std::string_view name) {
   tensor.claimed = true;
   const StoredTensor& first = tensor.first();
   Info info{.shape = first.shape(), .format = format_of(first, where_), .stored_bytes = 0};
+  if (tensor.turned && first.is_quantised()) info.format = {};  // numbers, then
   for (const auto& part : tensor.parts) {
     check_bytes(*part, where_);
     info.stored_bytes += part->bytes();
@@ -50,7 +51,9 @@ std::optional<nn::WeightSource::Info> TensorMap::find(std::string_view name) {
     if (tensor.transposed && !vector) std::swap(info.shape[rank - 1], info.shape[rank - 2]);
     int64_t& rows = vector ? info.shape[rank - 1] : info.shape[rank - 2];
     if (rows > 0) info.stored_bytes = info.stored_bytes / rows * tensor.rows.count();
-    rows = tensor.rows.count();
+    rows = tensor.cuts > 0 ? tensor.rows.count() / tensor.cuts : tensor.rows.count();
+    if (tensor.turned && !vector) std::swap(info.shape[rank - 1], info.shape[rank - 2]);
+    if (tensor.cuts > 0) info.shape.insert(info.shape.begin(), tensor.cuts);
   }
   if (tensor.stacked) info.shape.insert(info.shape.begin(), static_cast<int64_t>(tensor.parts.size()));
   return info;
@@ -64,9 +67,7 @@ std::vector<float> TensorMap::numbers(std::string_view name) {
   const MappedTensor& tensor = get(name);
   const StoredTensor& first = tensor.first();
   std::vector<float> out;
-  const bool plain =
-      !first.scheme && !first.step && !first.ternarise && first.values.block == checkpoint::BlockType::none;
-  if (plain && is_vector(name, first.shape())) {
+  if (!first.is_quantised() && is_vector(name, first.shape())) {
     const int64_t size = dtype_size(first.values.dtype);
     const int64_t length = first.shape().empty() ? 1 : first.shape().back();
     for (const auto& part : tensor.parts)
@@ -81,7 +82,9 @@ std::vector<float> TensorMap::numbers(std::string_view name) {
       }
     return out;
   }
-  const int64_t count = tensor.stacked ? static_cast<int64_t>(tensor.parts.size()) : extent_of(first).slices;
+  const int64_t count = tensor.cuts > 0  ? tensor.cuts
+                        : tensor.stacked ? static_cast<int64_t>(tensor.parts.size())
+                                         : extent_of(first).slices;
   for (int64_t i = 0; i < count; ++i) {
     const nn::SourceMatrix one = matrix(name, i);
     const size_t at = out.size();

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/checked.h"
 #include "family/tensor_data.h"
 
 namespace varve::family {
@@ -27,6 +28,8 @@ ops::Encoding encoding_of(QuantMode mode) {
       return ops::Encoding::nvfp4;
     case QuantMode::mxfp8:
       return ops::Encoding::mxfp8;
+    case QuantMode::fp8:
+      return ops::Encoding::fp8;
   }
   return ops::Encoding::affine;
 }
@@ -35,13 +38,34 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-/// Bytes made for one matrix.
+using Part = std::shared_ptr<const StoredTensor>;
+
+/// Bytes made for one matrix, and where the others lie.
 struct OwnedBytes {
   std::vector<std::byte> data, scales, biases;
+  Part part;
 };
+
+/// E4M3 numbers with a scale for each block of them.
+void check_blocks(const StoredTensor& tensor, const std::string& where) {
+  const checkpoint::QuantScheme& scheme = *tensor.scheme;
+  std::vector<int64_t> wanted = tensor.values.shape;
+  if (tensor.values.dtype != DType::f8_e4m3 || wanted.size() < 2)
+    refuse_tensor(tensor, where, "must be a matrix of fp8 numbers", "F8_E4M3",
+                  std::string(dtype_name(tensor.values.dtype)));
+  wanted.back() = divide_up(wanted.back(), scheme.group_size);
+  wanted[wanted.size() - 2] = divide_up(wanted[wanted.size() - 2], scheme.block_rows);
+  if (tensor.scales.shape != wanted)
+    refuse_tensor(tensor, where, "has scales of another shape", shape_text(wanted),
+                  shape_text(tensor.scales.shape));
+  if (!is_dense(tensor.scales) && tensor.scales.dtype != DType::f8_e8m0)
+    refuse_tensor(tensor, where, "has scales of another kind", "F32, F16, BF16 or F8_E8M0",
+                  std::string(dtype_name(tensor.scales.dtype)));
+}
 
 void check_words(const StoredTensor& tensor, const std::string& where) {
   const checkpoint::QuantScheme& scheme = *tensor.scheme;
+  if (scheme.mode == QuantMode::fp8) return check_blocks(tensor, where);
   if (tensor.values.dtype != DType::u32 || tensor.values.shape.empty())
     refuse_tensor(tensor, where, "must hold quantised words", "U32",
                   std::string(dtype_name(tensor.values.dtype)));
@@ -108,8 +132,6 @@ nn::SourceMatrix with_bytes(ops::WeightView view, std::shared_ptr<OwnedBytes> ow
   if (!owned->biases.empty()) view.biases = owned->biases.data();
   return {.view = view, .owner = std::move(owned)};
 }
-
-using Part = std::shared_ptr<const StoredTensor>;
 
 nn::SourceMatrix plain_matrix(const MappedTensor& tensor, const Part& part, int64_t slice,
                               const std::string& where) {
@@ -223,6 +245,36 @@ ops::WeightFormat ternary_format(const StoredTensor& tensor, const std::string& 
           .group = group};
 }
 
+std::vector<float> block_scales(const StoredTensor& tensor, int64_t slice, int64_t count) {
+  Tensor scales = tensor.scales;
+  scales.bytes = slice_of(scales.bytes, slice, count * dtype_size(scales.dtype));
+  if (scales.dtype != DType::f8_e8m0) return dense_numbers(scales, tensor.name);
+  std::vector<float> out;
+  for (const std::byte code : scales.bytes) out.push_back(e8m0_to_f32(static_cast<uint8_t>(code)));
+  return out;
+}
+
+/// fp8 numbers as they lie, and for each row the scales of the blocks that it runs through.
+nn::SourceMatrix fp8_matrix(const MappedTensor& tensor, const Part& part, int64_t slice,
+                            const ops::WeightFormat& format) {
+  const Extent extent = extent_of(*part);
+  const int64_t block_rows = part->scheme->block_rows, groups = format.groups(extent.cols);
+  const auto data = slice_of(part->values.bytes, slice, extent.rows * extent.cols);
+  const std::vector<float> table = block_scales(*part, slice, divide_up(extent.rows, block_rows) * groups);
+  ops::WeightView view{.format = format, .rows = tensor.rows.count(), .cols = extent.cols};
+  auto owned = std::make_shared<OwnedBytes>();
+  owned->part = part;
+  owned->scales.resize(static_cast<size_t>(view.rows * view.scale_row_bytes()));
+  for (int64_t r = 0; r < view.rows; ++r)
+    std::memcpy(owned->scales.data() + r * view.scale_row_bytes(),
+                table.data() + tensor.rows.row(r) / block_rows * groups,
+                static_cast<size_t>(view.scale_row_bytes()));
+  if (!tensor.rows.is_run()) owned->data = tensor.rows.gather(data, extent.cols);
+  view.data = tensor.rows.is_run() ? data.data() + tensor.rows.first() * extent.cols : owned->data.data();
+  view.scales = owned->scales.data();
+  return {.view = view, .owner = std::move(owned)};
+}
+
 ops::WeightFormat word_format(const StoredTensor& tensor) {
   const bool affine = tensor.scheme->mode == QuantMode::affine;
   return {.encoding = encoding_of(tensor.scheme->mode),
@@ -231,12 +283,38 @@ ops::WeightFormat word_format(const StoredTensor& tensor) {
           .group = tensor.scheme->group_size};
 }
 
-/// No kernel knows a factor of a whole matrix: the numbers themselves, in float32.
-nn::SourceMatrix scaled(const nn::SourceMatrix& words, float factor) {
+/// The numbers themselves, in float32: no kernel knows a factor of a whole matrix, and words have rows only.
+nn::SourceMatrix in_numbers(const nn::SourceMatrix& words, float factor = 1.0f) {
   std::vector<float> numbers(static_cast<size_t>(words.view.rows * words.view.cols));
   ops::dequantize_rows(words.view, 0, words.view.rows, numbers.data());
   for (float& x : numbers) x *= factor;
   return dense_f32(std::move(numbers), words.view.rows, words.view.cols);
+}
+
+nn::SourceMatrix turned(const nn::SourceMatrix& matrix) {
+  if (matrix.view.format.encoding != ops::Encoding::dense) return turned(in_numbers(matrix));
+  ops::WeightView view = matrix.view;
+  std::swap(view.rows, view.cols);
+  auto owned = std::make_shared<OwnedBytes>();
+  owned->data =
+      transposed({matrix.view.data, static_cast<size_t>(matrix.view.total_bytes())}, matrix.view.rows,
+                 matrix.view.cols, static_cast<size_t>(dtype_size(view.format.dtype)));
+  return with_bytes(view, std::move(owned));
+}
+
+/// Cut out of its rows, and turned.
+nn::SourceMatrix cut_matrix(const MappedTensor& tensor, int64_t expert, const std::string& where) {
+  MappedTensor one = tensor;
+  one.cuts = 0;
+  one.turned = false;
+  if (tensor.cuts > 0) {
+    check(expert >= 0 && expert < tensor.cuts, "no such matrix");
+    const int64_t rows = tensor.rows.count() / tensor.cuts;
+    one.rows = tensor.rows.part(1, 0, expert * rows, rows);
+    expert = 0;
+  }
+  const nn::SourceMatrix matrix = matrix_of(one, expert, where);
+  return tensor.turned ? turned(matrix) : matrix;
 }
 
 }  // namespace
@@ -282,26 +360,27 @@ ops::WeightFormat format_of(const StoredTensor& tensor, const std::string& where
     return {.encoding = ops::Encoding::dense, .dtype = tensor.values.dtype, .bits = 0, .group = 0};
   if (tensor.values.dtype == DType::f64) return {};
   refuse_tensor(tensor, where, "is stored as nothing varve computes with",
-                "F32, F16, BF16, or words with scales and a \"quantization\" in the config",
+                "F32, F16, BF16, words with scales and a \"quantization\" in the config, or F8_E4M3 with a "
+                "weight_scale_inv and a \"quantization_config\" of quant_method fp8",
                 std::string(dtype_name(tensor.values.dtype)));
 }
 
 nn::SourceMatrix matrix_of(const MappedTensor& tensor, int64_t expert, const std::string& where) {
+  if (tensor.cuts > 0 || tensor.turned) return cut_matrix(tensor, expert, where);
   check(expert >= 0 && (!tensor.stacked || static_cast<size_t>(expert) < tensor.parts.size()),
         "no such expert");
   const Part& part = tensor.parts[tensor.stacked ? static_cast<size_t>(expert) : 0];
   const int64_t slice = tensor.stacked ? 0 : expert;
-  const bool ternary = part->step || part->ternarise;
-  if (!ternary && !part->scheme && part->values.block == BlockType::none)
-    return plain_matrix(tensor, part, slice, where);
+  if (!part->is_quantised()) return plain_matrix(tensor, part, slice, where);
   if (tensor.transposed || tensor.add != 0)
     refuse_tensor(*part, where, "is quantised, and the family transposes it or adds to it", "plain numbers",
                   "quantised words");
-  if (ternary) return ternary_matrix(tensor, part, where);
+  if (part->step || part->ternarise) return ternary_matrix(tensor, part, where);
   if (part->values.block != BlockType::none) return block_matrix(tensor, part, slice, where);
+  if (part->scheme->mode == QuantMode::fp8) return fp8_matrix(tensor, part, slice, word_format(*part));
   const nn::SourceMatrix words = word_matrix(tensor, part, slice, word_format(*part));
   if (part->factors.empty()) return words;
-  return scaled(words, part->factors[part->factors.size() == 1 ? 0 : static_cast<size_t>(slice)]);
+  return in_numbers(words, part->factors[part->factors.size() == 1 ? 0 : static_cast<size_t>(slice)]);
 }
 
 }  // namespace varve::family

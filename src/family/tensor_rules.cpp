@@ -17,7 +17,8 @@ using checkpoint::Tensor;
 
 std::vector<int64_t> StoredTensor::shape() const {
   std::vector<int64_t> out = values.shape;
-  if (scheme && !out.empty()) out.back() = out.back() * 32 / scheme->bits;
+  const bool words = scheme && scheme->mode != checkpoint::QuantMode::fp8;
+  if (words && !out.empty()) out.back() = out.back() * 32 / scheme->bits;
   if (step && !out.empty()) out.front() *= 4;
   return out;
 }
@@ -47,6 +48,9 @@ std::optional<std::string> companion(std::string_view name, std::string_view end
   return with_ending(name, ".weight", ending);
 }
 
+/// What the scales of an fp8 tensor are called: its name and this.
+constexpr std::string_view kBlockScales = "_scale_inv";
+
 class NameMapper {
  public:
   NameMapper(const Checkpoint& checkpoint, const TensorRules& rules, const ConfigView& view, Answers& model)
@@ -73,6 +77,9 @@ class NameMapper {
   }
 
   std::optional<checkpoint::QuantScheme> scheme_of(const std::string& weight) const {
+    const auto& all = checkpoint_.quantization.fallback;
+    if (all && all->mode == checkpoint::QuantMode::fp8)
+      return checkpoint_.find(weight + std::string(kBlockScales)) ? all : std::nullopt;
     const auto scales = companion(weight, ".scales");
     if (!scales || !checkpoint_.find(*scales)) return std::nullopt;
     return checkpoint_.quantization.scheme(*companion(weight, ""));
@@ -80,6 +87,10 @@ class NameMapper {
 
   /// Scales and biases of a quantised weight travel with it.
   bool belongs_to_another(const std::string& name) const {
+    if (name.ends_with(kBlockScales)) {
+      const std::string weight = name.substr(0, name.size() - kBlockScales.size());
+      if (checkpoint_.find(weight) && scheme_of(weight)) return true;
+    }
     for (const std::string_view ending : {".scales", ".biases", ".global_scale"}) {
       if (!name.ends_with(ending)) continue;
       const std::string weight = name.substr(0, name.size() - ending.size()) + ".weight";
@@ -124,6 +135,10 @@ class NameMapper {
     }
     out->scheme = scheme_of(name);
     if (!out->scheme) return out;
+    if (out->scheme->mode == checkpoint::QuantMode::fp8) {
+      out->scales = *checkpoint_.find(name + std::string(kBlockScales));
+      return out;
+    }
     out->scales = *checkpoint_.find(*companion(name, ".scales"));
     if (const Tensor* biases = checkpoint_.find(*companion(name, ".biases"))) out->biases = *biases;
     if (const Tensor* global = checkpoint_.find(*companion(name, ".global_scale")))
@@ -268,6 +283,14 @@ class NameMapper {
     for (const std::string& name : names) apply(t, name);
   }
 
+  /// Rows are picked before a matrix is cut out and turned.
+  void refuse_after_rows(const Transform& t, const MappedTensor& tensor) const {
+    if (tensor.cuts > 0 || tensor.turned)
+      refuse(
+          fmt::format("the transform of \"{}\" ({}) comes too late", tensor.stored_names(), t.place.text()),
+          "split and unpair, then transpose", "rows of a stack, or of a matrix that was transposed");
+  }
+
   void apply(const Transform& t, const std::string& name) {
     MappedTensor& tensor = out_.tensors.find(name)->second;
     switch (t.form) {
@@ -279,11 +302,17 @@ class NameMapper {
       case Transform::Form::transpose: {
         const std::vector<int64_t> shape = tensor.first().shape();
         if (is_vector(name, shape)) return;
+        const int64_t rows = tensor.transposed ? shape.back() : shape[shape.size() - 2];
+        if (tensor.cuts > 0 || !tensor.rows.is_run() || tensor.rows.count() != rows) {
+          tensor.turned = !tensor.turned;
+          return;
+        }
         tensor.transposed = !tensor.transposed;
         tensor.rows = RowPlan(tensor.transposed ? shape.back() : shape[shape.size() - 2]);
         return;
       }
       case Transform::Form::unpair: {
+        refuse_after_rows(t, tensor);
         const int64_t heads = whole(t.amount, t, name);
         if (tensor.rows.count() % (2 * heads) != 0)
           refuse(fmt::format("the rows of \"{}\" are no pairs of {} heads", tensor.stored_names(), heads),
@@ -298,6 +327,10 @@ class NameMapper {
 
   void split(const Transform& t, const std::string& name) {
     const MappedTensor whole_tensor = out_.tensors.find(name)->second;
+    refuse_after_rows(t, whole_tensor);
+    if (t.stack && (whole_tensor.stacked || whole_tensor.first().shape().size() > 2))
+      refuse(fmt::format("\"{}\" ({}) is a stack already", whole_tensor.stored_names(), t.place.text()),
+             "one matrix", fmt::format("{} dimensions", whole_tensor.first().shape().size()));
     const auto match = match_pattern(t.pattern, name);
     const int64_t groups = t.groups.place.line > 0 ? whole(t.groups, t, name) : 1;
     const int64_t total = whole_tensor.rows.count();
@@ -317,6 +350,7 @@ class NameMapper {
     for (size_t i = 0; i < rows.size(); ++i) {
       MappedTensor part = whole_tensor;
       part.rows = whole_tensor.rows.part(groups, total / groups, offset, rows[i]);
+      if (t.stack) part.cuts = groups;
       offset += rows[i];
       const std::string part_name = substitute(t.parts[i], *match);
       if (const auto taken = out_.tensors.find(part_name); taken != out_.tensors.end())

@@ -16,7 +16,7 @@ namespace varve::family {
 struct StoredTensor {
   std::string name;
   checkpoint::Tensor values;
-  std::optional<checkpoint::QuantScheme> scheme;  // values are words; scales and biases are set
+  std::optional<checkpoint::QuantScheme> scheme;  // values are words or fp8; scales (and biases) are set
   checkpoint::Tensor scales, biases;
   /// A packed ternary matrix (checkpoint::Ternary), values [rows / 4, cols]: what a code counts, a number of
   /// type `step_type`.
@@ -27,6 +27,10 @@ struct StoredTensor {
   std::vector<float> factors;
   /// Counting weights, not words.
   std::vector<int64_t> shape() const;
+  /// Not plain numbers as they lie.
+  bool is_quantised() const {
+    return scheme || step || ternarise || values.block != checkpoint::BlockType::none;
+  }
   int64_t bytes() const;
 };
 
@@ -36,6 +40,8 @@ struct MappedTensor {
   bool stacked = false;                                    // parts are experts
   bool transposed = false;                                 // of each part, before `rows`
   RowPlan rows;                                            // of each part's matrix, or of a vector's elements
+  int64_t cuts = 0;                                        // the rows are so many matrices of a stack; 0: one
+  bool turned = false;                                     // of each matrix, after `rows`
   double add = 0;
   bool claimed = false;
 

@@ -62,7 +62,7 @@ ActFormat activation_format(const ops::WeightFormat& format, Numerics numerics) 
       format.encoding == Encoding::dense ? ops::kMaxChunk : std::min(format.group, ops::kMaxChunk);
   ActKind kind = ActKind::f32;
   if (numerics.precision == Precision::fast) {
-    if (format.encoding == Encoding::mxfp8)
+    if (format.encoding == Encoding::mxfp8 || format.encoding == Encoding::fp8)
       kind = ActKind::bf16;
     else if (format.encoding != Encoding::dense)
       kind = numerics.fine ? ActKind::int16 : ActKind::int8;

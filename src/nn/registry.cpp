@@ -7,6 +7,7 @@
 #include "nn/gated_conv.h"
 #include "nn/gated_delta.h"
 #include "nn/gated_mlp.h"
+#include "nn/latent_attention.h"
 #include "nn/layers.h"
 #include "nn/mamba2.h"
 #include "nn/mlp.h"
@@ -53,6 +54,8 @@ const auto kNorms = {
 };
 const auto kMixers = {
     mixer<Attention>("attention", "grouped-query attention over paged keys and values"),
+    mixer<LatentAttention>("latent_attention",
+                           "keys and values of all heads out of one latent of a position"),
     mixer<GatedDelta>("gated_delta",
                       "linear attention by the gated delta rule, one matrix of state per head"),
     mixer<Mamba2>("mamba2", "the selective state space of Mamba 2, one matrix of state per head"),

@@ -137,6 +137,12 @@ RopeFrequencies rope_frequencies(const RopeParams& params, int64_t dims, int64_t
   return out;
 }
 
+float rope_score_factor(const RopeParams& params) {
+  if (params.kind == "none" || params.kind == "default" || params.mscale_all_dim == 0.0f) return 1.0f;
+  const double one = yarn_mscale(params.factor, params.mscale_all_dim);
+  return static_cast<float>(one * one);
+}
+
 int64_t rope_class(const RopeParams& params, int64_t limit) {
   if (params.kind == "dynamic") return std::max(limit, params.max_positions);
   if (params.kind == "longrope") return longrope_is_long(params, limit) ? 1 : 0;

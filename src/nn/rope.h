@@ -67,6 +67,10 @@ struct RopeFrequencies {
 };
 RopeFrequencies rope_frequencies(const RopeParams& params, int64_t dims, int64_t limit);
 
+/// What a stretched rope asks attention to multiply scores by, where `mscale_all_dim` is said: the square of
+/// 0.1 * mscale_all_dim * log(factor) + 1 (Peng et al. 2023, as DeepSeek-AI 2024 takes it).
+float rope_score_factor(const RopeParams& params);
+
 /// Two limits with the same class have the same frequencies.
 int64_t rope_class(const RopeParams& params, int64_t limit);
 

@@ -121,6 +121,10 @@ class SyntheticSource final : public WeightSource {
     }
     std::byte* scales = data + data_bytes;
     const int64_t scale_bytes = view.rows * view.scale_row_bytes();
+    if (view.format.encoding == ops::Encoding::fp8) {
+      for (int64_t i = 0; i < scale_bytes; i += 4) put_number(scales + i, DType::f32, spread / 64);
+      return;
+    }
     if (view.format.encoding != ops::Encoding::affine) {
       // e8m0: a power of two near the spread; e4m3: its smallest numbers are near enough.
       const bool nvfp4 = view.format.encoding == ops::Encoding::nvfp4;

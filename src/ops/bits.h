@@ -41,6 +41,7 @@ inline GroupScale load_scale(const WeightFormat& format, const std::byte* scales
                              int64_t index) {
   if (format.encoding == Encoding::affine)
     return {load_float(format.dtype, scales, index), load_float(format.dtype, biases, index)};
+  if (format.encoding == Encoding::fp8) return {load_float(DType::f32, scales, index), 0};
   const auto code = static_cast<uint8_t>(scales[index]);
   return {format.encoding == Encoding::nvfp4 ? f8_e4m3_to_f32(code) : e8m0_to_f32(code), 0};
 }
@@ -53,6 +54,7 @@ inline float decode(const WeightFormat& format, uint32_t code, const GroupScale&
       return product + scale.bias;
     }
     case Encoding::mxfp8:
+    case Encoding::fp8:
       return f8_e4m3_to_f32(static_cast<uint8_t>(code)) * scale.scale;
     default:
       return kFp4Values[code & 15u] * scale.scale;

@@ -25,6 +25,8 @@ bool known(const WeightFormat& f) {
       return f.bits == 4 && f.group == 16;
     case Encoding::mxfp8:
       return f.bits == 8 && f.group == 32;
+    case Encoding::fp8:
+      return f.bits == 8 && f.dtype == DType::f32 && (f.group == 32 || f.group == 64 || f.group == 128);
   }
   return false;
 }
@@ -32,7 +34,7 @@ bool known(const WeightFormat& f) {
 ScaleType scale_type_of(const WeightFormat& f) {
   if (f.encoding == Encoding::dense) return ScaleType::none;
   if (f.encoding == Encoding::nvfp4) return ScaleType::e4m3;
-  if (f.encoding != Encoding::affine) return ScaleType::e8m0;
+  if (f.encoding != Encoding::affine && f.encoding != Encoding::fp8) return ScaleType::e8m0;
   return f.dtype == DType::f32 ? ScaleType::f32 : f.dtype == DType::f16 ? ScaleType::f16 : ScaleType::bf16;
 }
 
@@ -60,12 +62,13 @@ TileLayout tile_layout(const WeightFormat& format, int64_t cols) {
     layout.chunk = kMaxChunk;
     layout.bits = static_cast<int>(8 * dtype_size(format.dtype));
     layout.padded_cols = round_up(cols, kBlockRows);
-    layout.groups = divide_up(cols, kMaxChunk);
+    layout.groups = layout.chunks = divide_up(cols, kMaxChunk);
     layout.chunk_bytes = kMaxChunk * kBlockRows * layout.bits / 8;
     layout.block_bytes = layout.padded_cols * kBlockRows * layout.bits / 8;
     return layout;
   }
-  check(cols % format.group == 0, "inputs that are no multiple of the quantisation group");
+  const bool padded = format.encoding == Encoding::fp8;
+  check(padded || cols % format.group == 0, "inputs that are no multiple of the quantisation group");
   layout.chunk = std::min(format.group, kMaxChunk);
   layout.chunks_per_group = format.group / layout.chunk;
   layout.groups_per_tile = scale_size(layout.scale_type) == 1 ? 4 : 1;
@@ -73,9 +76,11 @@ TileLayout tile_layout(const WeightFormat& format, int64_t cols) {
   const int tables = format.encoding == Encoding::affine ? 2 : 1;
   layout.header_bytes = tables * kBlockRows * scale_size(layout.scale_type);
   layout.chunk_bytes = kBlockRows * layout.chunk * format.bits / 8;
-  layout.groups = cols / format.group;
-  layout.padded_cols = cols;
-  layout.block_bytes = layout.groups * (layout.header_bytes + layout.chunks_per_group * layout.chunk_bytes);
+  layout.groups = format.groups(cols);
+  layout.chunks = divide_up(cols, layout.chunk);
+  layout.padded_cols = padded ? round_up(cols, kBlockRows) : cols;
+  layout.block_bytes =
+      layout.groups * layout.header_bytes + kBlockRows * layout.padded_cols * layout.bits / 8;
   return layout;
 }
 
@@ -165,23 +170,33 @@ void for_groups(const TileLayout& layout, const Visit& visit) {
   }
 }
 
-void pack_quantized_block(const WeightView& weight, const TileLayout& layout, int64_t row, std::byte* out) {
+/// One row's share of the chunk from input `first` on, padded with zeros where the row ends in it.
+void pack_chunk(const WeightView& weight, const TileLayout& layout, const std::byte* row, int64_t first,
+                std::byte* out) {
   const PackCodes pack_row = packer(layout.bits);
+  const std::byte* stream = row + first * layout.bits / 8;
+  if (first + layout.chunk <= weight.cols) return pack_row(stream, layout.chunk, out);
+  std::byte padded[kMaxChunk] = {};
+  std::memcpy(padded, stream, static_cast<size_t>((weight.cols - first) * layout.bits / 8));
+  pack_row(padded, static_cast<int>(layout.padded_cols - first), out);
+}
+
+void pack_quantized_block(const WeightView& weight, const TileLayout& layout, int64_t row, std::byte* out) {
   const int64_t count = std::min(kBlockRows, weight.rows - row);
   const int64_t row_bytes = weight.row_bytes();
   const int64_t scale_bytes = weight.scale_row_bytes();
   const int64_t size = scale_size(layout.scale_type);
-  const int64_t stream_chunk = layout.chunk * layout.bits / 8;
   for_groups(layout, [&](int64_t group, int64_t header, int64_t chunk) {
     for (int64_t r = 0; r < count; ++r) {
       const int64_t scale = (row + r) * scale_bytes + group * size;
       std::memcpy(out + header + r * size, weight.scales + scale, static_cast<size_t>(size));
       if (weight.format.encoding == Encoding::affine)
         std::memcpy(out + header + (kBlockRows + r) * size, weight.biases + scale, static_cast<size_t>(size));
-      const std::byte* stream =
-          weight.data + (row + r) * row_bytes + group * layout.chunks_per_group * stream_chunk;
-      for (int part = 0; part < layout.chunks_per_group; ++part)
-        pack_row(stream + part * stream_chunk, layout.chunk, out + chunk + part * layout.chunk_bytes + 4 * r);
+      const int64_t begin = group * layout.chunks_per_group;
+      const int64_t end = std::min(begin + layout.chunks_per_group, layout.chunks);
+      for (int64_t i = begin; i < end; ++i)
+        pack_chunk(weight, layout, weight.data + (row + r) * row_bytes, i * layout.chunk,
+                   out + chunk + (i - begin) * layout.chunk_bytes + 4 * r);
     }
   });
 }
@@ -271,9 +286,10 @@ void unpack_row(const PackedWeight& weight, int64_t row, float* out) {
   const int64_t biases = kBlockRows * scale_size(layout.scale_type);
   for_groups(layout, [&](int64_t group, int64_t header, int64_t chunk) {
     const GroupScale scale = load_scale(format, block + header, block + header + biases, r);
-    for (int k = 0; k < format.group; ++k) {
-      const std::byte* part = block + chunk + k / layout.chunk * layout.chunk_bytes;
-      out[group * format.group + k] = decode(format, tile_code(layout, part, r, k % layout.chunk), scale);
+    const int64_t begin = group * format.group, end = std::min(begin + format.group, weight.cols);
+    for (int64_t k = begin; k < end; ++k) {
+      const std::byte* part = block + chunk + (k - begin) / layout.chunk * layout.chunk_bytes;
+      out[k] = decode(format, tile_code(layout, part, r, static_cast<int>(k % layout.chunk)), scale);
     }
   });
 }

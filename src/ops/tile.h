@@ -15,8 +15,8 @@
 //           so any plane gives inputs 4n..4n+3 as the four bytes of a word by one shift and one mask.
 //           Codes of 3 bits are a 2-bit plane (low bits) and a 1-bit plane, 5 bits 4 + 1, 6 bits 4 + 2.
 //           f32, f16: [input][16 rows]; bf16: [input / 2][16 rows][2]
-// Dense matrices have no header; their inputs are padded with zeros to a multiple of 16, so the last chunk
-// may be short. Rows past the end of the matrix are zero.
+// Dense matrices have no header. Their inputs, and those of fp8, are padded with zeros to a multiple of 16,
+// so the last chunk may be short. Rows past the end of the matrix are zero.
 #include <cstdint>
 
 #include "ops/weight.h"
@@ -30,14 +30,15 @@ enum class ScaleType : uint8_t { none, f32, f16, bf16, e8m0, e4m3 };
 
 struct TileLayout {
   int chunk = 0;             // inputs
-  int chunks_per_group = 1;  // 2 for groups of 128
+  int chunks_per_group = 1;  // 2 for groups of 128; a short last group may have fewer
   int groups_per_tile = 1;
   int bits = 0;  // of a code; dense: of a number
   ScaleType scale_type = ScaleType::none;
   int64_t header_bytes = 0;  // of one group
   int64_t chunk_bytes = 0;   // of one whole chunk
   int64_t groups = 0;        // in a row
-  int64_t padded_cols = 0;   // cols; dense: rounded up to 16
+  int64_t chunks = 0;        // in a row
+  int64_t padded_cols = 0;   // cols, or what they are padded to
   int64_t block_bytes = 0;
 };
 

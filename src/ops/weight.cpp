@@ -1,5 +1,6 @@
 #include "ops/weight.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/error.h"
@@ -13,8 +14,8 @@ int64_t WeightView::row_bytes() const {
 
 int64_t WeightView::scale_row_bytes() const {
   if (format.encoding == Encoding::dense) return 0;
-  const int64_t groups = cols / format.group;
-  return format.encoding == Encoding::affine ? groups * dtype_size(format.dtype) : groups;
+  const bool numbers = format.encoding == Encoding::affine || format.encoding == Encoding::fp8;
+  return format.groups(cols) * (numbers ? dtype_size(format.dtype) : 1);
 }
 
 int64_t WeightView::total_bytes() const {
@@ -34,9 +35,10 @@ void dequantize_row(const WeightView& weight, int64_t row, float* out) {
   const std::byte* scales = weight.scales + row * weight.scale_row_bytes();
   const std::byte* biases =
       format.encoding == Encoding::affine ? weight.biases + row * weight.scale_row_bytes() : nullptr;
-  for (int64_t group = 0; group < weight.cols / format.group; ++group) {
+  for (int64_t group = 0; group < format.groups(weight.cols); ++group) {
     const GroupScale scale = load_scale(format, scales, biases, group);
-    for (int64_t k = group * format.group; k < (group + 1) * format.group; ++k)
+    const int64_t end = std::min((group + 1) * format.group, weight.cols);
+    for (int64_t k = group * format.group; k < end; ++k)
       out[k] = decode(format, load_code(data, k, format.bits), scale);
   }
 }

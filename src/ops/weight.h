@@ -6,6 +6,7 @@
 //   affine  q * scale + bias per group of 32, 64 or 128 inputs; q of 2, 3, 4, 5, 6 or 8 bits
 //   mxfp4   e2m1 * 2^(s-127), group 32       nvfp4  e2m1 * e4m3(s), group 16
 //   mxfp8   e4m3 * 2^(s-127), group 32
+//   fp8     e4m3 * s, s in f32, group 32, 64 or 128; the last group of a row may be short
 // All quantised rows are one LSB-first bit stream, viewed as little-endian u32 words.
 #include <cstddef>
 #include <cstdint>
@@ -15,14 +16,16 @@
 
 namespace varve::ops {
 
-enum class Encoding : uint8_t { dense, affine, mxfp4, nvfp4, mxfp8 };
+enum class Encoding : uint8_t { dense, affine, mxfp4, nvfp4, mxfp8, fp8 };
 
 struct WeightFormat {
   Encoding encoding = Encoding::dense;
-  DType dtype = DType::f32;  // dense: f32, f16, bf16; affine: dtype of scales and biases (f32, f16, bf16)
+  DType dtype = DType::f32;  // dense: f32, f16, bf16; affine: that of scales and biases; else f32
   int bits = 0;              // quantised: bits per weight
   int group = 0;             // quantised: inputs per scale
   bool operator==(const WeightFormat&) const = default;
+  /// Scales of a row of `cols` inputs; quantised only.
+  int64_t groups(int64_t cols) const { return (cols + group - 1) / group; }
 };
 
 /// Pointers into the checkpoint (or into a buffer its reader made). May be unaligned.
@@ -31,8 +34,8 @@ struct WeightView {
   int64_t rows = 0;                   // outputs
   int64_t cols = 0;                   // inputs
   const std::byte* data = nullptr;    // dense numbers or words: rows x row_bytes()
-  const std::byte* scales = nullptr;  // [rows, cols/group], quantised only
-  const std::byte* biases = nullptr;  // [rows, cols/group], affine only
+  const std::byte* scales = nullptr;  // [rows, groups], quantised only
+  const std::byte* biases = nullptr;  // [rows, groups], affine only
   /// Bytes of one row of `data`.
   int64_t row_bytes() const;
   /// Bytes of one row of `scales` (and of `biases`).

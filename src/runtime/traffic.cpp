@@ -22,8 +22,11 @@ class TrafficBinder final : public nn::PathBinder {
   }
   void experts(std::string_view name, int64_t count, const LinearShape& shape,
                nn::ExpertLinear& /*into*/) override {
-    const auto active = static_cast<uint64_t>(active_experts());
-    const uint64_t bytes = bytes_of(full(name) + ".weight", count);
+    const std::string path = full(name);
+    const bool routed =
+        path.find(".experts.") != std::string::npos;  // else the matrices of heads: all of them
+    const auto active = static_cast<uint64_t>(routed ? active_experts() : count);
+    const uint64_t bytes = bytes_of(path + ".weight", count);
     traffic_.weight_bytes += bytes * static_cast<uint64_t>(count);
     traffic_.decode_bytes += bytes * active;
     traffic_.prompt_operations += 2 * active * static_cast<uint64_t>(shape.out * shape.in);

@@ -147,9 +147,35 @@ TEST(Quantization, BitnetOnlineAndWhatItKeeps) {
               HasSubstr("autobitlinear"));
 }
 
+TEST(Quantization, Fp8InBlocks) {
+  const QuantScheme blocks{QuantMode::fp8, 8, 128, 128};
+  EXPECT_EQ(*read(R"({"quantization_config":{"quant_method":"fp8","fmt":"e4m3","activation_scheme":"dynamic",
+      "weight_block_size":[128,128],"modules_to_not_convert":["lm_head"],"scale_fmt":"ue8m0"}})")
+                 .scheme("model.layers.0.mlp.up_proj"),
+            blocks);
+  EXPECT_EQ(*read(R"({"text_config":{"quantization_config":{"quant_method":"fp8"}}})").fallback, blocks);
+  EXPECT_EQ(*read(R"({"quantization_config":{"quant_method":"fp8","weight_block_size":[1,64]}})").fallback,
+            (QuantScheme{QuantMode::fp8, 8, 64, 1}));
+  EXPECT_EQ(mode_name(QuantMode::fp8), "fp8");
+}
+
+TEST(Quantization, OtherFp8IsRefusedByName) {
+  const auto with = [](const std::string& more) {
+    return refusal(R"({"quantization_config":{"quant_method":"fp8",)" + more + "}}");
+  };
+  EXPECT_THAT(with(R"("activation_scheme":"static")"),
+              testing::AllOf(HasSubstr("activation_scheme"), HasSubstr("dynamic")));
+  EXPECT_THAT(with(R"("weight_block_size":null)"),
+              testing::AllOf(HasSubstr("weight_block_size"), HasSubstr("whole tensor")));
+  EXPECT_THAT(with(R"("weight_block_size":[128,96])"), HasSubstr("[128,96]"));
+  EXPECT_THAT(with(R"("weight_block_size":[0,128])"), HasSubstr("[0,128]"));
+  EXPECT_THAT(with(R"("fmt":"e5m2")"), HasSubstr("e5m2"));
+  EXPECT_THAT(with(R"("expert_dtype":"fp4")"), HasSubstr("fp4"));
+}
+
 TEST(Quantization, ForeignSchemesAreRefusedByName) {
   for (const std::string name :
-       {"awq", "gptq", "bitsandbytes", "compressed-tensors", "fp8", "hqq", "modelopt", "torchao", "quark"}) {
+       {"awq", "gptq", "bitsandbytes", "compressed-tensors", "hqq", "modelopt", "torchao", "quark"}) {
     const std::string config =
         R"({"quantization_config":{"quant_method":")" + name + R"(","bits":4,"group_size":128}})";
     EXPECT_THAT(refusal(config), testing::AllOf(HasSubstr("\"" + name + "\""), HasSubstr("MLX version")))
@@ -157,8 +183,6 @@ TEST(Quantization, ForeignSchemesAreRefusedByName) {
   }
   EXPECT_THAT(refusal(R"({"quantization_config":{"load_in_4bit":true}})"), HasSubstr("bitsandbytes"));
   EXPECT_THAT(refusal(R"({"quantization_config":{"quant_algo":"FP8"}})"), HasSubstr("modelopt"));
-  EXPECT_THAT(refusal(R"({"quantization_config":{"quant_method":"fp8","weight_block_size":[128,128]}})"),
-              HasSubstr("weight_block_size \"[128,128]\""));
   EXPECT_THAT(refusal(R"({"quantization_config":{"colour":"red"}})"), HasSubstr("no known kind"));
   EXPECT_THAT(refusal(R"({"text_config":{"quantization_config":{"quant_method":"compressed-tensors"}}})"),
               HasSubstr("compressed-tensors"));

@@ -110,6 +110,83 @@ TEST(TensorMap, FusedByGroups) {
   EXPECT_THAT(numbers(*map, "v.weight"), ElementsAre(2, 5));
 }
 
+constexpr std::string_view kTakenApart = R"([transforms]
+"h.*" = {split = ["k.*", "v.*"], rows = [2, 1], groups = "$heads", stack = true}
+"k.*" = {transpose = true}
+)";
+
+TEST(TensorMap, GroupsBecomeAStackAndAreTurned) {
+  MadeCheckpoint made(fixture::small_config());  // of each of 2 heads: two rows of k, one of v
+  made.add("h.weight", {6, 3});
+  const auto map = map_of(std::string(kTakenApart), made);
+  EXPECT_EQ(shape_text(*map->find("k.weight")), "2 3 2 ");
+  EXPECT_EQ(shape_text(*map->find("v.weight")), "2 1 3 ");
+  EXPECT_THAT(numbers(*map, "k.weight"), ElementsAre(0, 3, 1, 4, 2, 5, 9, 12, 10, 13, 11, 14));
+  EXPECT_THAT(numbers(*map, "v.weight"), ElementsAre(6, 7, 8, 15, 16, 17));
+  EXPECT_EQ(map->matrix("v.weight", 1).view.rows, 1);
+}
+
+TEST(TensorMap, QuantisedWordsAreTurnedAsNumbers) {
+  MadeCheckpoint made(quantised_config());
+  made.checkpoint.quantization = checkpoint::read_quantization(made.checkpoint.config, "made");
+  add_words(made, "h", {6});
+  const auto map = map_of(std::string(kTakenApart), made);
+  const auto keys = *map->find("k.weight"), values = *map->find("v.weight");
+  EXPECT_EQ(shape_text(keys), "2 32 2 ");
+  EXPECT_EQ(keys.format, ops::WeightFormat{});
+  EXPECT_EQ(values.format.encoding, ops::Encoding::affine);
+  EXPECT_EQ(map->matrix("k.weight").view.format, ops::WeightFormat{});
+  const std::vector<float> turned = numbers(*map, "k.weight");
+  EXPECT_THAT(std::vector<float>(turned.begin() + 62, turned.begin() + 66), ElementsAre(0, 1, 3, 4));
+  EXPECT_EQ(numbers(*map, "v.weight")[32], 5);
+}
+
+TEST(TensorMap, RowsArePickedBeforeAMatrixIsTurned) {
+  MadeCheckpoint made(fixture::small_config());
+  made.add("h.weight", {6, 3});
+  const std::string error =
+      error_of([&] { map_of(std::string(kTakenApart) + "\"v.*\" = {unpair = 1}\n", made); });
+  EXPECT_NE(error.find("comes too late"), std::string::npos) << error;
+}
+
+TEST(TensorMap, AStackIsMadeOfGroups) {
+  MadeCheckpoint made(fixture::small_config());
+  const std::string error =
+      error_of([&] { map_of("[transforms]\n\"h.*\" = {split = [\"k.*\"], stack = true}\n", made); });
+  EXPECT_NE(error.find("\"stack\" goes with \"groups\""), std::string::npos) << error;
+}
+
+TEST(TensorMap, Fp8BlocksGiveEveryRowItsScales) {
+  MadeCheckpoint made(fixture::small_config(
+      R"({"quantization_config": {"quant_method": "fp8", "weight_block_size": [2, 32]}})"));
+  made.checkpoint.quantization = checkpoint::read_quantization(made.checkpoint.config, "made");
+  const std::vector<std::byte> ones(3 * 40, std::byte{0x38});
+  made.add_bytes("h.weight", {3, 40}, DType::f8_e4m3, ones);
+  made.add("h.weight_scale_inv", {2, 2}, 1);
+  const auto map = map_of("[transforms]\n\"h.*\" = {split = [\"a.*\", \"b.*\"], rows = [1, 2]}\n", made);
+  const auto info = *map->find("b.weight");
+  EXPECT_EQ(shape_text(info), "2 40 ");
+  EXPECT_EQ(info.format, (ops::WeightFormat{.encoding = ops::Encoding::fp8, .bits = 8, .group = 32}));
+  const std::vector<float> rows = numbers(*map, "b.weight");
+  EXPECT_THAT((std::vector<float>{rows[0], rows[31], rows[32], rows[39]}), ElementsAre(1, 1, 2, 2));
+  EXPECT_THAT((std::vector<float>{rows[40], rows[71], rows[72], rows[79]}), ElementsAre(3, 3, 4, 4));
+  EXPECT_TRUE(map->find("a.weight"));
+  EXPECT_TRUE(map->unclaimed().empty());
+}
+
+TEST(TensorMap, Fp8ScalesMustFitTheBlocks) {
+  MadeCheckpoint made(fixture::small_config(R"({"quantization_config": {"quant_method": "fp8"}})"));
+  made.checkpoint.quantization = checkpoint::read_quantization(made.checkpoint.config, "made");
+  made.add_bytes("h.weight", {3, 200}, DType::f8_e4m3, std::vector<std::byte>(600));
+  made.add("h.weight_scale_inv", {2, 1});
+  made.add_bytes("bare.weight", {3, 200}, DType::f8_e4m3, std::vector<std::byte>(600));
+  const auto map = map_of("", made);
+  const std::string error = error_of([&] { map->find("h.weight"); });
+  EXPECT_NE(error.find("scales of another shape"), std::string::npos) << error;
+  EXPECT_NE(error.find("[1, 2]"), std::string::npos) << error;
+  EXPECT_NE(error_of([&] { map->find("bare.weight"); }).find("weight_scale_inv"), std::string::npos);
+}
+
 TEST(TensorMap, ASplitThatTheConfigContradicts) {
   MadeCheckpoint made(fixture::small_config());
   made.add("model.layers.0.self_attn.qkv_proj.weight", {15, 2});

@@ -67,6 +67,15 @@ TEST(Rope, DynamicStretchesWithTheLimitOnly) {
   EXPECT_NE(rope_class(p, 33), rope_class(p, 34));
 }
 
+TEST(Rope, AStretchedRopeMayRaiseScores) {
+  const double one = 0.1 * 0.707 * std::log(40.0) + 1.0;
+  EXPECT_FLOAT_EQ(rope_score_factor({.kind = "yarn", .factor = 40.0f, .mscale_all_dim = 0.707f}),
+                  static_cast<float>(one * one));
+  EXPECT_EQ(rope_score_factor({.kind = "yarn", .factor = 40.0f, .mscale = 1.0f}), 1.0f);
+  EXPECT_EQ(rope_score_factor({.kind = "yarn", .factor = 1.0f, .mscale_all_dim = 1.0f}), 1.0f);
+  EXPECT_EQ(rope_score_factor({.factor = 40.0f, .mscale_all_dim = 1.0f}), 1.0f);
+}
+
 TEST(RopeTables, SameRopeIsMadeOnce) {
   RopeTables tables;
   EXPECT_EQ(tables.add({.theta = 10000.0f}, 8), 0);

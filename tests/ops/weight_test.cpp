@@ -76,6 +76,17 @@ TEST(Weight, SmallFloatsFollowTheirScales) {
                          .data = fp8.data(),
                          .scales = reinterpret_cast<const std::byte*>(one.data())};
   EXPECT_EQ(dequantize(mxfp8, 0)[1], -0x1p-127f);  // scale byte 0 is 2^-127, not zero
+
+  const auto blocks = bytes_of({0x7e01b838, 0, 0, 0, 0, 0, 0, 0, 0x38});
+  const std::vector<float> scales{0.1f, 3.0f};
+  const WeightView plain{.format = {Encoding::fp8, DType::f32, 8, 32},
+                         .rows = 1,
+                         .cols = 36,
+                         .data = blocks.data(),
+                         .scales = reinterpret_cast<const std::byte*>(scales.data())};
+  EXPECT_EQ(dequantize(plain, 0)[1], -0.1f);
+  EXPECT_EQ(dequantize(plain, 0)[3], 448.0f * 0.1f);
+  EXPECT_EQ(dequantize(plain, 0)[32], 3.0f);  // the second group is short
 }
 
 TEST(Pack, KeepsEveryBitOfEveryFormat) {
@@ -93,6 +104,20 @@ TEST(Pack, KeepsEveryBitOfEveryFormat) {
       }
     }
   }
+}
+
+TEST(Pack, Fp8RowsMayEndAnywhereInAGroup) {
+  for (const int group : {32, 64, 128})
+    for (const int64_t cols : {1, 15, 16, 63, 64, 65, 127, 128, 130, 132, 191, 192, 257}) {
+      const RandomMatrix matrix({Encoding::fp8, DType::f32, 8, group}, 17, cols, 3, true);
+      const PackedWeight packed = pack(matrix.view());
+      EXPECT_EQ(packed.tiles.size(), static_cast<size_t>(2 * packed.block_bytes));
+      std::vector<float> row(static_cast<size_t>(cols));
+      for (int64_t r = 0; r < 17; ++r) {
+        unpack_row(packed, r, row.data());
+        EXPECT_EQ(row, dequantize(matrix.view(), r)) << cols << " inputs in groups of " << group;
+      }
+    }
 }
 
 TEST(Pack, RowsPastTheEndAreZero) {

@@ -28,13 +28,15 @@ class RandomMatrix {
       codes(skip);
     view_.data = data_.data() + skip;
     if (dense) return;
-    const int64_t groups = rows * (cols / format.group);
+    const int64_t groups = rows * format.groups(cols);
     scales_.resize(static_cast<size_t>(rows * view_.scale_row_bytes()) + skip);
     if (format.encoding == ops::Encoding::affine) {
       biases_.resize(scales_.size());
       numbers(format.dtype, scales_, skip, groups, 0.02f);
       numbers(format.dtype, biases_, skip, groups, 0.2f);
       view_.biases = biases_.data() + skip;
+    } else if (format.encoding == ops::Encoding::fp8) {
+      numbers(DType::f32, scales_, skip, groups, 0.02f);
     } else {
       // e8m0: 2^-7 .. 2^1; e4m3: positive, up to 8
       const bool e4m3 = format.encoding == ops::Encoding::nvfp4;
@@ -52,7 +54,9 @@ class RandomMatrix {
   void codes(size_t skip) {
     for (size_t i = skip; i < data_.size(); ++i) {
       auto byte = static_cast<uint8_t>(random_());
-      if (view_.format.encoding == ops::Encoding::mxfp8 && (byte & 0x7f) == 0x7f) byte = 0x7e;  // no NaN
+      const bool e4m3 =
+          view_.format.encoding == ops::Encoding::mxfp8 || view_.format.encoding == ops::Encoding::fp8;
+      if (e4m3 && (byte & 0x7f) == 0x7f) byte = 0x7e;  // no NaN
       data_[i] = static_cast<std::byte>(byte);
     }
   }
@@ -87,6 +91,8 @@ inline std::vector<ops::WeightFormat> all_weight_formats() {
   formats.push_back({.encoding = Encoding::mxfp4, .bits = 4, .group = 32});
   formats.push_back({.encoding = Encoding::nvfp4, .bits = 4, .group = 16});
   formats.push_back({.encoding = Encoding::mxfp8, .bits = 8, .group = 32});
+  for (const int group : {32, 64, 128})
+    formats.push_back({.encoding = Encoding::fp8, .bits = 8, .group = group});
   return formats;
 }
 
@@ -102,6 +108,8 @@ inline std::string format_name(const ops::WeightFormat& format) {
       return "nvfp4";
     case ops::Encoding::mxfp8:
       return "mxfp8";
+    case ops::Encoding::fp8:
+      return "fp8g" + std::to_string(format.group);
     default:
       return "affine" + std::to_string(format.bits) + "g" + std::to_string(format.group) + number;
   }

@@ -249,6 +249,35 @@ def deepseek_cases() -> list[Case]:
             must_matter={"interleaved": {"rope_interleave": True}},
             **router,
         ),
+        Case(
+            "deepseek_v2-biases",
+            tiny(
+                "DeepseekV2ForCausalLM",
+                "deepseek_v2",
+                **merged(
+                    v2,
+                    {
+                        "attention_bias": True,
+                        "mlp_bias": True,
+                        "n_group": None,
+                        "n_routed_experts": 4,
+                        "num_experts_per_tok": 2,
+                        "q_lora_rank": 24,
+                        "rms_norm_eps": 1e-2,
+                        "rope_scaling": {**yarn, "mscale": 1.0, "mscale_all_dim": 0.3},
+                        "routed_scaling_factor": 2.0,
+                        "topk_group": None,
+                        "topk_method": "greedy",
+                    },
+                ),
+            ),
+            "Biases in attention and in all MLPs but the experts, a large eps that the latents' norms do not share, rotary"
+            " scaling whose two factors differ",
+            draws={r"mlp\.gate\.weight$": normal(0.35)},
+            prompt=24,
+            greedy=8,
+            must_matter={"eps": {"rms_norm_eps": 1e-6}},
+        ),
     ]
 
 

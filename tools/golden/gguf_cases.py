@@ -41,7 +41,7 @@ class GgufCase:
 
 
 def cases() -> list[GgufCase]:
-    return [*llama_cases(), *qwen_cases(), phi3_case(), gemma3_case(), gpt_oss_case()]
+    return [*llama_cases(), *qwen_cases(), phi3_case(), gemma3_case(), gpt_oss_case(), deepseek_case()]
 
 
 def made(name: str, about: str, config: dict[str, Any], **case: Any) -> Case:
@@ -239,6 +239,39 @@ def gpt_oss_case() -> GgufCase:
     )
 
 
+def deepseek_case() -> GgufCase:
+    vocabulary = tiny_tokenizers.byte_level("smollm")
+    v3 = next(case for case in expert_families.cases() if case.name == "deepseek_v3-groups")
+    sizes = {
+        "intermediate_size": 64,
+        "kv_lora_rank": 32,
+        "moe_intermediate_size": 32,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "q_lora_rank": 32,
+        "qk_nope_head_dim": 32,
+        "rope_scaling": {**v3.config["rope_scaling"], "rope_type": "yarn"},
+        "torch_dtype": "float32",
+        "v_head_dim": 32,
+        "vocab_size": vocabulary.size,
+    }
+    return GgufCase(
+        made(
+            "deepseek2-q8_0",
+            "The key-value matrix taken apart into attn_k_b and attn_v_b, one KV head in the metadata, corrected sigmoid"
+            " scores in groups, YaRN's factor of the attention scale as a logarithm's",
+            merged(v3.config, sizes),
+            keep_float32=v3.keep_float32,
+            draws=v3.draws,
+            must_matter=v3.must_matter,
+        ),
+        "deepseek2",
+        vocabulary,
+        {"ffn_gate_inp": Type.F32, "": Type.Q8_0},
+        gguf.LlamaFileType.MOSTLY_Q8_0,
+    )
+
+
 # ---- the converter's work -----------------------------------------------------------------------------------------
 
 
@@ -318,7 +351,37 @@ def together(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return out
 
 
+def key_and_value_rows(config: dict[str, Any]) -> tuple[int, int, int]:
+    return config["num_attention_heads"], config["qk_nope_head_dim"], config["v_head_dim"]
+
+
+def take_apart(case: GgufCase, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Latent attention: kv_b_proj -> k_b_proj [heads, rank, plain], v_b_proj [heads, value, rank]."""
+    out = {}
+    for name, values in tensors.items():
+        if "kv_b_proj" not in name:
+            out[name] = values
+            continue
+        heads, plain, value = key_and_value_rows(case.base.config)
+        parts = values.reshape(heads, plain + value, -1)
+        out[name.replace("kv_b", "k_b")] = np.ascontiguousarray(parts[:, :plain].swapaxes(1, 2))
+        out[name.replace("kv_b", "v_b")] = np.ascontiguousarray(parts[:, plain:])
+    return out
+
+
+def put_together(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    out = {name: values for name, values in tensors.items() if not re.search(r"\.[kv]_b_proj\.", name)}
+    for name, keys in tensors.items():
+        if ".k_b_proj." not in name:
+            continue
+        values = tensors[name.replace("k_b", "v_b")]
+        joint = np.concatenate([keys.swapaxes(1, 2), values], axis=1)
+        out[name.replace("k_b", "kv_b")] = np.ascontiguousarray(joint.reshape(-1, joint.shape[-1]))
+    return out
+
+
 def gguf_name(case: GgufCase, name: str) -> str:
+    name = name.replace("e_score_correction_bias", "e_score_correction.bias")
     arch = next(key for key, value in gguf.MODEL_ARCH_NAMES.items() if value == case.architecture)
     names = gguf.get_tensor_name_map(arch, case.base.config["num_hidden_layers"])
     found = names.get_name(name, try_suffixes=(".weight", ".bias"))
@@ -358,7 +421,7 @@ def write_metadata(case: GgufCase, writer: gguf.GGUFWriter) -> None:
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
-    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_head_count_kv(1 if "kv_lora_rank" in config else config["num_key_value_heads"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(config["rope_theta"])
     if "head_dim" in config:
@@ -385,12 +448,37 @@ def write_metadata(case: GgufCase, writer: gguf.GGUFWriter) -> None:
         writer.add_expert_count(config["num_local_experts"])
         writer.add_expert_used_count(config["num_experts_per_tok"])
         writer.add_expert_feed_forward_length(config["intermediate_size"])
+    if "kv_lora_rank" in config:
+        write_latent(config, writer)
     for key, value in case.extra.items():
         writer.add_float32(f"{arch}.{key}", value)
     writer.add_file_type(case.file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     if case.alignment != gguf.GGUF_DEFAULT_ALIGNMENT:
         writer.add_custom_alignment(case.alignment)
+
+
+def write_latent(config: dict[str, Any], writer: gguf.GGUFWriter) -> None:
+    rank, rotary = config["kv_lora_rank"], config["qk_rope_head_dim"]
+    writer.add_q_lora_rank(config["q_lora_rank"])
+    writer.add_kv_lora_rank(rank)
+    writer.add_key_length(rank + rotary)
+    writer.add_value_length(rank)
+    writer.add_key_length_mla(config["qk_nope_head_dim"] + rotary)
+    writer.add_value_length_mla(config["v_head_dim"])
+    writer.add_rope_dimension_count(rotary)
+    writer.add_rope_scaling_yarn_log_mul(0.1 * config["rope_scaling"]["mscale_all_dim"])
+    writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+    writer.add_vocab_size(config["vocab_size"])
+    writer.add_expert_count(config["n_routed_experts"])
+    writer.add_expert_used_count(config["num_experts_per_tok"])
+    writer.add_expert_shared_count(config["n_shared_experts"])
+    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    writer.add_expert_weights_scale(config["routed_scaling_factor"])
+    writer.add_expert_weights_norm(config["norm_topk_prob"])
+    writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    writer.add_expert_group_count(config["n_group"])
+    writer.add_expert_group_used_count(config["topk_group"])
 
 
 def type_of(case: GgufCase, name: str, values: np.ndarray) -> Type:
@@ -407,7 +495,7 @@ def write_gguf(case: GgufCase, tensors: dict[str, np.ndarray], path: Path) -> di
     for name, factors in rotary_factors(case).items():
         writer.add_tensor(name, factors)
     decoded = {}
-    for hub, values in apart(stack_experts(tensors)).items():
+    for hub, values in apart(stack_experts(take_apart(case, tensors))).items():
         heads = heads_of(case, hub)
         stored = permute(values, heads) if heads else values
         stored = stored + np.float32(1) if shifted(case, hub) else stored
@@ -422,7 +510,7 @@ def write_gguf(case: GgufCase, tensors: dict[str, np.ndarray], path: Path) -> di
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return together(decoded) if case.architecture == "gpt-oss" else unstack_experts(decoded)
+    return together(decoded) if case.architecture == "gpt-oss" else put_together(unstack_experts(decoded))
 
 
 def unstack_experts(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -442,7 +530,7 @@ def check_file(path: Path, case: GgufCase, decoded: dict[str, np.ndarray]) -> No
     assert reader.data_offset % case.alignment == 0
     kinds = {tensor.name: tensor.tensor_type for tensor in reader.tensors}
     assert "output.weight" in kinds or case.base.config.get("tie_word_embeddings", True)
-    if "gemma" in case.architecture or case.architecture in ("qwen3moe", "phi3", "gpt-oss"):
+    if "gemma" in case.architecture or case.architecture in ("qwen3moe", "phi3", "gpt-oss", "deepseek2"):
         return
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 

@@ -34,7 +34,7 @@ VARVE_INLINE void prefetch(const std::byte* begin, int64_t bytes) {
 /// further blocks of a panel lie `block_bytes` on.
 template <class Policy, int Blocks, class Visit>
 VARVE_INLINE void for_chunks(const ops::TileLayout& layout, const std::byte* at, const Visit& visit) {
-  const int64_t chunks = layout.groups * layout.chunks_per_group;
+  const int64_t chunks = layout.chunks;
   int64_t index = 0;
   for (int64_t first = 0; first < layout.groups; first += layout.groups_per_tile) {
     const int64_t groups = std::min<int64_t>(layout.groups_per_tile, layout.groups - first);
@@ -43,7 +43,7 @@ VARVE_INLINE void for_chunks(const ops::TileLayout& layout, const std::byte* at,
     for (int block = 0; block < Blocks; ++block)
       prefetch(header + block * layout.block_bytes, groups * layout.header_bytes);
     for (int64_t group = 0; group < groups; ++group, header += layout.header_bytes) {
-      for (int part = 0; part < layout.chunks_per_group; ++part, ++index) {
+      for (int part = 0; part < layout.chunks_per_group && index < chunks; ++part, ++index) {
         for (int block = 0; block < Blocks; ++block)
           prefetch(at + block * layout.block_bytes, layout.chunk_bytes);
         const int64_t inputs = index + 1 < chunks ? layout.chunk : layout.padded_cols - index * layout.chunk;

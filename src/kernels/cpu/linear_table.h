@@ -31,6 +31,7 @@ Matmul select_matmul(const ops::WeightFormat& format, Numerics numerics) {
     case ops::Encoding::dense:
       return dense_matmul(format.dtype, numerics.precision);
     case ops::Encoding::mxfp8:
+    case ops::Encoding::fp8:
       return exact ? matmul<DequantPolicy<Fp8Codes>> : matmul<Fp8Policy>;
     case ops::Encoding::mxfp4:
     case ops::Encoding::nvfp4:
