@@ -47,6 +47,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   std::string best;
   size_t best_distance = std::max<size_t>(2, word.size() / 2) + 1;
   for (const std::string& candidate : candidates) {
+    const size_t longer = std::max(word.size(), candidate.size());
+    if (longer - std::min(word.size(), candidate.size()) >= best_distance) continue;  // that far at least
     const size_t distance = edit_distance(word.substr(0, 256), std::string_view(candidate).substr(0, 256));
     if (distance < best_distance) {
       best = candidate;

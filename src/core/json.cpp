@@ -13,6 +13,10 @@ namespace varve::json {
 
 namespace {
 
+// The two largest numbers there are: no config means them.
+constexpr double kInfinityStandIn = 1.7976931348623157e308;
+constexpr double kNanStandIn = 1.7976931348623155e308;
+
 /// Builds a Value from nlohmann's SAX events and stops at the first breach of a cap.
 class Builder {
  public:
@@ -25,6 +29,7 @@ class Builder {
   bool number_unsigned(uint64_t i) { return put(Value(i)); }
   bool number_float(double d, const std::string& /*spelling*/) {
     if (std::abs(d) == infinity_) d = std::copysign(std::numeric_limits<double>::infinity(), d);
+    if (!std::isnan(infinity_) && d == kNanStandIn) d = std::numeric_limits<double>::quiet_NaN();
     return put(Value(d));
   }
   bool string(std::string& s) {
@@ -75,7 +80,7 @@ class Builder {
     } else if (spelling->text() == "-Infinity") {
       object = Value(-kInfinity);
     } else if (spelling->text() == "NaN") {
-      object = Value();
+      object = Value(std::numeric_limits<double>::quiet_NaN());
     }
   }
 
@@ -116,8 +121,8 @@ class Builder {
 };
 
 /// Python's json writes NaN, Infinity and -Infinity; JSON has no word for them. Outside of strings they
-/// become null and kInfinitySpelling, which the Builder turns back.
-constexpr double kInfinityStandIn = std::numeric_limits<double>::max();
+/// become kNanSpelling and kInfinitySpelling, which the Builder turns back.
+constexpr std::string_view kNanSpelling = "1.7976931348623155e308";
 constexpr std::string_view kInfinitySpelling = "1.7976931348623157e308";
 
 std::string without_python_numbers(std::string_view text) {
@@ -130,7 +135,7 @@ std::string without_python_numbers(std::string_view text) {
       if (c == '\\' && i + 1 < text.size()) out += text[++i];
       if (c == '"') in_string = false;
     } else if (text.substr(i, 3) == "NaN") {
-      out += "null";
+      out += kNanSpelling;
       i += 2;
     } else if (text.substr(i, 8) == "Infinity") {
       out += kInfinitySpelling;

@@ -1,7 +1,7 @@
 #pragma once
 // JSON text <-> Value. Reading is strict (RFC 8259, UTF-8, no duplicate keys) and capped, because files
-// and requests are hostile until checked. NaN and Infinity, which Python writes into configs, are read (NaN
-// as null), and so is {"__float__": "Infinity"}.
+// and requests are hostile until checked. NaN and Infinity, which Python writes into configs, are read as
+// those numbers, and so is {"__float__": "Infinity"}.
 #include <filesystem>
 #include <string>
 #include <string_view>

@@ -53,9 +53,30 @@ Value convert(const ::toml::node& node) {
   return value;
 }
 
+/// toml++ limits how deep lists and inline tables nest, but follows a dotted key by recursion, however many
+/// parts it has. Dots inside texts count too: no key, path or number has so many in a row without a blank.
+void refuse_long_keys(std::string_view text, std::string_view origin) {
+  constexpr int kMostParts = 128;
+  int dots = 0, line = 1;
+  for (const char c : text) {
+    if (c == '\n') ++line;
+    if (c == '.') {
+      if (++dots > kMostParts)
+        throw LoadError({.what = "a key of too many parts",
+                         .where = fmt::format("{}:{}", origin, line),
+                         .expected = fmt::format("at most {}", kMostParts),
+                         .found = {},
+                         .advice = {}});
+    } else if (c == '\n' || c == '=' || c == '"' || c == ']') {
+      dots = 0;
+    }
+  }
+}
+
 }  // namespace
 
 Value parse(std::string_view text, std::string_view origin) {
+  refuse_long_keys(text, origin);
   try {
     return convert(::toml::parse(text, origin));
   } catch (const ::toml::parse_error& e) {

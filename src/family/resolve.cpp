@@ -6,6 +6,7 @@
 
 #include "family/config_check.h"
 #include "family/tensor_map.h"
+#include "nn/model.h"
 
 namespace varve::family {
 
@@ -33,6 +34,17 @@ void check_layers(const nn::ModelSpec& spec, const TensorMap& map, const Resolve
                                           : "The config may be another model's."});
 }
 
+/// Builds the blocks once: what they refuse is told with the checkpoint's name, before anything is loaded.
+void check_blocks(const nn::ModelSpec& spec, const std::string& where) {
+  try {
+    nn::state_layout(spec, ops::Precision::exact);
+  } catch (const LoadError& e) {
+    LoadError::Parts parts = e.parts();
+    if (parts.where.empty()) parts.where = where;
+    throw LoadError(std::move(parts));
+  }
+}
+
 /// What the way tensors are stored has switched on or off.
 void tell_switches(const Family& family, const ConfigView& view, Answers& answers,
                    std::vector<std::string>& into) {
@@ -55,6 +67,7 @@ Resolved resolve(const checkpoint::Checkpoint& checkpoint, const FamilyLibrary& 
   Resolved out;
   out.spec = resolve_config(family, matched.view, report);
   out.spec.model_type = matched.model_type;
+  check_blocks(out.spec, matched.view.where);
   out.family = family.name;
   out.file = library.file_of(family.name);
   out.matched_by = matched.by;

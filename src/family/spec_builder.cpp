@@ -32,9 +32,9 @@ class SpecBuilder {
     spec.family = family_.name;
     spec.hidden = whole("hidden", 1);
     spec.vocab = whole("vocab", 1);
-    spec.max_positions = whole("max_positions", 0);
+    spec.max_positions = whole_or_none("max_positions", 1);
     spec.embed_scale = real("embed_scale", 1.0f);
-    spec.learned_positions = whole("learned_positions", 0);
+    spec.learned_positions = whole_or_none("learned_positions", 0);
     spec.logit_scale = real("logit_scale", 1.0f);
     spec.logit_softcap = real("logit_softcap", 0.0f);
     const Answers::Answer tied = model_setting("tied");
@@ -110,10 +110,17 @@ class SpecBuilder {
 
   int64_t whole(const std::string& name, int64_t least) {
     const Answers::Answer found = model_setting(name);
-    if (found.value.is_null()) {
-      if (least > 0) lacking(name, family_.model.find(name));
-      return 0;
-    }
+    if (found.value.is_null()) lacking(name, family_.model.find(name));
+    return whole_of(name, found, least);
+  }
+
+  /// 0 when nothing says it.
+  int64_t whole_or_none(const std::string& name, int64_t least) {
+    const Answers::Answer found = model_setting(name);
+    return found.value.is_null() ? 0 : whole_of(name, found, least);
+  }
+
+  int64_t whole_of(const std::string& name, const Answers::Answer& found, int64_t least) const {
     const bool fits = found.value.is_number() && found.value.number() == std::floor(found.value.number()) &&
                       found.value.number() >= static_cast<double>(least) && found.value.number() < 1e12;
     if (!fits) wrong_kind(name, found, fmt::format("a whole number of at least {}", least));

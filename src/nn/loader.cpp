@@ -16,9 +16,10 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-/// The first `most` lines, and how many more there are.
+constexpr size_t kMost = 12;  // lines of a list that are told
+
+/// The first lines, and how many more there are.
 void append_lines(std::string& text, std::string_view title, const std::vector<std::string>& lines) {
-  constexpr size_t kMost = 12;
   if (lines.empty()) return;
   text += fmt::format("\n  {} ({}):", title, lines.size());
   for (size_t i = 0; i < std::min(lines.size(), kMost); ++i) text += "\n    " + lines[i];
@@ -72,7 +73,9 @@ void CheckBinder::finish() const {
   }
   if (missing_.empty() && misshapen_.empty() && unclaimed.empty()) return;
   std::vector<std::string> missing = missing_;
-  for (std::string& line : missing) {
+  constexpr size_t kMostCompared = 20'000;  // comparing every name with every other takes its time
+  for (size_t i = 0; i < std::min(missing.size(), kMost) && spare.size() <= kMostCompared; ++i) {
+    std::string& line = missing[i];
     const std::string near = nearest(line.substr(0, line.find(' ')), spare);
     if (!near.empty()) line += fmt::format("; nearest that nobody uses: {}", near);
   }

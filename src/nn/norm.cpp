@@ -1,8 +1,33 @@
 #include "nn/norm.h"
 
+#include <fmt/format.h>
+
 #include <string>
 
+#include "core/error.h"
+
 namespace varve::nn {
+
+namespace {
+
+void refuse_below_zero(float eps) {
+  if (eps >= 0.0f) return;
+  throw LoadError({.what = "a norm's eps must not be below 0",
+                   .where = {},
+                   .expected = "a small number such as 1e-6",
+                   .found = fmt::format("{}", eps),
+                   .advice = {}});
+}
+
+}  // namespace
+
+RmsNorm::RmsNorm(const Params& params, const BlockInit& init) : params_(params), columns_(init.columns) {
+  refuse_below_zero(params_.eps);
+}
+
+LayerNorm::LayerNorm(const Params& params, const BlockInit& init) : params_(params), columns_(init.columns) {
+  refuse_below_zero(params_.eps);
+}
 
 void RmsNorm::bind(Binder& binder, std::string_view name) {
   binder.vector(std::string(name) + ".weight", columns_, Presence::required, weight_);

@@ -14,7 +14,7 @@ class RmsNorm : public Norm {
       v.optional("eps", eps, "added to the mean square");
     }
   };
-  RmsNorm(const Params& params, const BlockInit& init) : params_(params), columns_(init.columns) {}
+  RmsNorm(const Params& params, const BlockInit& init);
   void bind(Binder& binder, std::string_view name) override;
   void forward(ops::Backend& backend, const ops::Rows& x, float* y, int64_t y_stride) const override;
 
@@ -33,7 +33,7 @@ class LayerNorm : public Norm {
       v.optional("eps", eps, "added to the variance");
     }
   };
-  LayerNorm(const Params& params, const BlockInit& init) : params_(params), columns_(init.columns) {}
+  LayerNorm(const Params& params, const BlockInit& init);
   void bind(Binder& binder, std::string_view name) override;
   void forward(ops::Backend& backend, const ops::Rows& x, float* y, int64_t y_stride) const override;
 

@@ -149,8 +149,44 @@ int64_t rope_class(const RopeParams& params, int64_t limit) {
   return 0;
 }
 
+namespace {
+
+/// Refuses what no rotation can be made of.
+void refuse_senseless(const RopeParams& p, int64_t dims) {
+  constexpr int64_t kMostDims = 1 << 16;
+  const auto need_that = [](bool holds, std::string what, std::string expected, std::string found) {
+    if (holds) return;
+    throw LoadError({.what = "rope: " + std::move(what),
+                     .where = {},
+                     .expected = std::move(expected),
+                     .found = std::move(found),
+                     .advice = "The config's rope settings may be damaged."});
+  };
+  const auto above_zero = [&](float value, std::string_view name) {
+    need_that(value > 0.0f, fmt::format("\"{}\" must be above 0", name), "a number above 0",
+              fmt::format("{}", value));
+  };
+  need_that(dims <= kMostDims, "a head of so many rotated inputs", fmt::format("at most {}", kMostDims),
+            fmt::format("{}", dims));
+  above_zero(p.theta, "theta");
+  if (p.kind == "default") return;
+  above_zero(p.factor, "factor");
+  if (p.kind == "llama3") {
+    above_zero(p.low_freq_factor, "low_freq_factor");
+    need_that(p.high_freq_factor > p.low_freq_factor, "\"high_freq_factor\" must be above the low one",
+              fmt::format("more than {}", p.low_freq_factor), fmt::format("{}", p.high_freq_factor));
+  }
+  if (p.kind == "yarn") {
+    above_zero(p.beta_slow, "beta_slow");
+    above_zero(p.beta_fast, "beta_fast");
+  }
+}
+
+}  // namespace
+
 int RopeTables::add(const RopeParams& params, int64_t dims) {
   if (params.kind == "none") return -1;
+  refuse_senseless(params, dims);
   for (size_t i = 0; i < entries_.size(); ++i)
     if (entries_[i].params == params && entries_[i].dims == dims) return static_cast<int>(i);
   rope_frequencies(params, dims, params.max_positions);  // refuses bad settings at load, not in a step

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/toml.h"
 
 namespace varve::store {
@@ -175,7 +176,11 @@ std::vector<Card> all_cards(const fs::path& directory) {
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, absent)) {
     if (entry.path().extension() != ".toml") continue;
     const std::string name = entry.path().stem().string();
-    by_name[name] = read_card(name, toml::read_file(entry.path()), entry.path().string());
+    try {
+      by_name[name] = read_card(name, toml::read_file(entry.path()), entry.path().string());
+    } catch (const LoadError& e) {  // the other models are there all the same
+      log::warn(fmt::format("a model card is left out: {}", e.what()));
+    }
   }
   std::vector<Card> cards;
   for (auto& [name, card] : by_name) cards.push_back(std::move(card));

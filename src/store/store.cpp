@@ -58,7 +58,8 @@ std::optional<std::string> repository_of(std::string_view directory) {
 /// The snapshot that refs/main names, else the newest one that holds a config or a model file.
 std::optional<fs::path> snapshot_of(const fs::path& repository) {
   std::string wanted;
-  if (present(repository / "refs" / "main")) {
+  std::error_code no_file;
+  if (fs::is_regular_file(repository / "refs" / "main", no_file)) {
     wanted = read_text(repository / "refs" / "main", 256);
     wanted.erase(std::find_if(wanted.begin(), wanted.end(), [](unsigned char c) { return c <= ' '; }),
                  wanted.end());

@@ -241,7 +241,9 @@ fs::path pulled_file(const fs::path& home, const std::string& name, const WheelS
   std::error_code absent;
   if (fs::file_size(file, absent) != source.bytes || absent) return {};
   if (!fs::exists(directory / "pulled.json", absent)) return {};
-  const Value record = json::read_file(directory / "pulled.json");
+  const Result<Value> read = json::parse(read_text(directory / "pulled.json", size_t{1} << 20));
+  if (!read) return {};  // a damaged record: as if it were not here, and pull mends it
+  const Value& record = read.value();
   const Value* digest = record.find("sha256");
   return digest && digest->is_text() && digest->text() == source.sha256 ? file : fs::path();
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <chrono>
+#include <cmath>
 
 #include <limits>
 
@@ -49,6 +50,16 @@ TEST(Json, ReadsPythonsInfinity) {
   EXPECT_EQ(parsed.value().find("limit")->array()[1].number(), std::numeric_limits<double>::infinity());
   EXPECT_EQ(parsed.value().find("low")->number(), -std::numeric_limits<double>::infinity());
   EXPECT_EQ(parsed.value().find("text")->text(), "Infinity");
+  EXPECT_TRUE(std::isnan(parsed.value().find("n")->number()));
+  const auto five = json::parse(R"({"limit": {"__float__": "Infinity"}})");
+  EXPECT_EQ(five.value().find("limit")->number(), std::numeric_limits<double>::infinity());
+}
+
+TEST(Toml, RefusesAKeyOfTooManyParts) {
+  std::string text = "a";
+  for (int i = 0; i < 100'000; ++i) text += ".a";
+  EXPECT_THROW(toml::parse(text + " = 1", "family.toml"), LoadError);
+  EXPECT_NO_THROW(toml::parse("a.b.c.d = 1.5\nt = \"... and so on .....\"", "family.toml"));
 }
 
 TEST(Toml, KeepsOrderAndLines) {

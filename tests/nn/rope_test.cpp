@@ -18,6 +18,19 @@ TEST(Rope, DefaultIsAGeometricSeries) {
   EXPECT_EQ(f.attention_factor, 1.0f);
 }
 
+TEST(Rope, SettingsThatNoRotationCanBeMadeOfAreRefusedAtLoad) {
+  const auto add = [](const RopeParams& params, int64_t dims) { RopeTables().add(params, dims); };
+  EXPECT_THROW(add({.theta = 0.0f}, 8), LoadError);
+  EXPECT_THROW(add({.theta = -1.0f}, 8), LoadError);
+  EXPECT_THROW(add({.theta = 1e4f}, int64_t{1} << 31), LoadError);  // and not after minutes
+  EXPECT_THROW(add({.kind = "linear", .theta = 1e4f, .factor = 0.0f}, 8), LoadError);
+  EXPECT_THROW(add({.kind = "linear", .theta = 1e4f, .factor = -2.0f}, 8), LoadError);
+  EXPECT_THROW(
+      add({.kind = "yarn", .theta = 1e4f, .factor = 2.0f, .original_positions = 64, .beta_fast = 0.0f}, 8),
+      LoadError);
+  EXPECT_NO_THROW(add({.kind = "linear", .theta = 1e4f, .factor = 2.0f}, 8));
+}
+
 TEST(Rope, LinearDividesEveryFrequency) {
   const auto f = rope_frequencies({.kind = "linear", .theta = 10000.0f, .factor = 4.0f}, 8, 100);
   EXPECT_FLOAT_EQ(f.inverse[1], 0.025f);

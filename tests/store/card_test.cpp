@@ -96,6 +96,7 @@ TEST(Card, AUsersCardWinsOverABuiltInOne) {
   write_text(directory / "smollm2.toml", card_text());
   write_text(directory / "mine.toml", card_text());
   write_text(directory / "notes.txt", "not a card");
+  write_text(directory / "broken.toml", "title = ");  // is left out, and hides nobody else
   const std::vector<Card> cards = all_cards(directory);
   ASSERT_EQ(cards.size(), 2u);
   EXPECT_EQ(cards[0].name, "mine");
