@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 
 #include "checkpoint/limits.h"
 #include "checkpoint/refuse.h"
@@ -102,17 +103,18 @@ int block_side(const Value& table, size_t side, const std::string& where) {
 
 /// Hugging Face's fp8: e4m3 numbers in blocks.
 Quantization read_fp8(const Value& table, const std::string& where) {
-  const auto only = [&](const char* key, std::string_view wanted) {
+  const auto only = [&](const char* key, std::initializer_list<std::string_view> words) {
     const Value* said = table.find(key);
-    if (!said || said->is_null() || (said->is_text() && said->text() == wanted)) return;
+    if (!said || said->is_null()) return;
+    if (said->is_text() && std::find(words.begin(), words.end(), said->text()) != words.end()) return;
     refuse(where, fmt::format("fp8 weights with another \"{}\" than varve reads", key),
-           {.expected = std::string(wanted),
+           {.expected = std::string(*words.begin()),
             .found = in_quotes(json::dump(*said)),
             .advice = "Take the model's bf16 version or its MLX version."});
   };
-  only("activation_scheme", "dynamic");
-  only("fmt", "e4m3");
-  only("expert_dtype", "fp8");
+  only("activation_scheme", {"dynamic"});
+  only("fmt", {"e4m3", "e4m3fn", "float8_e4m3fn"});
+  only("expert_dtype", {"fp8"});
   Quantization out;
   out.fallback = {.mode = QuantMode::fp8,
                   .bits = 8,

@@ -154,6 +154,8 @@ TEST(Quantization, Fp8InBlocks) {
                  .scheme("model.layers.0.mlp.up_proj"),
             blocks);
   EXPECT_EQ(*read(R"({"text_config":{"quantization_config":{"quant_method":"fp8"}}})").fallback, blocks);
+  EXPECT_EQ(*read(R"({"quantization_config":{"quant_method":"fp8","fmt":"float8_e4m3fn"}})").fallback,
+            blocks);
   EXPECT_EQ(*read(R"({"quantization_config":{"quant_method":"fp8","weight_block_size":[1,64]}})").fallback,
             (QuantScheme{QuantMode::fp8, 8, 64, 1}));
   EXPECT_EQ(mode_name(QuantMode::fp8), "fp8");
