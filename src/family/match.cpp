@@ -95,11 +95,14 @@ Matched match_checkpoint(const Checkpoint& checkpoint, const FamilyLibrary& libr
     out.doubtful = by.empty();
     return out;
   }
-  for (const bool architectures : {false, true})
+  for (const bool architectures : {false, true}) {
+    // A model_type that no family knows is not a family's because the rest looks like it.
+    if (architectures && !text_at(checkpoint.config, "model_type").empty()) break;
     for (const std::string& name : library.by_precedence()) {
       if (std::string by = named_by(library.match_of(name), checkpoint, architectures); !by.empty())
         return matched(*library.find(name), checkpoint, std::move(by));
     }
+  }
   refuse_unknown(checkpoint, library, config_file(checkpoint));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Which family a checkpoint is of: by model_type, then by architectures; GGUF files by their architecture.
+// Which family a checkpoint is of: by model_type, where there is none by architectures; GGUF files by their
+// architecture.
 #include <string>
 
 #include "checkpoint/checkpoint.h"

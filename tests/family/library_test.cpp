@@ -119,6 +119,12 @@ TEST(Library, ByArchitectureWhereThereIsNoModelType) {
       fixture::small_config(R"({"model_type": null, "architectures": ["LlamaForCausalLM"]})"));
   EXPECT_EQ(resolve(made.checkpoint, FamilyLibrary::builtin()).matched_by,
             "architecture \"LlamaForCausalLM\"");
+  const MadeCheckpoint other(
+      fixture::small_config(R"({"model_type": "unheard_of", "architectures": ["LlamaForCausalLM"]})"));
+  EXPECT_NE(error_of([&] {
+              resolve(other.checkpoint, FamilyLibrary::builtin());
+            }).find("no family reads model_type \"unheard_of\""),
+            std::string::npos);
 }
 
 TEST(Library, AnUnknownModelTypeIsRefusedWithAllThatIsKnown) {
