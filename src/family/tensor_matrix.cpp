@@ -296,10 +296,9 @@ nn::SourceMatrix turned(const nn::SourceMatrix& matrix) {
   ops::WeightView view = matrix.view;
   std::swap(view.rows, view.cols);
   auto owned = std::make_shared<OwnedBytes>();
-  owned->data = transposed(RowPlan(matrix.view.cols),
-                           {matrix.view.data, static_cast<size_t>(matrix.view.total_bytes())},
-                           {.rows = matrix.view.rows, .cols = matrix.view.cols},
-                           static_cast<size_t>(dtype_size(view.format.dtype)));
+  owned->data = transposed(
+      RowPlan(matrix.view.cols), {matrix.view.data, static_cast<size_t>(matrix.view.total_bytes())},
+      {.rows = matrix.view.rows, .cols = matrix.view.cols}, dtype_size(view.format.dtype));
   return with_bytes(view, std::move(owned));
 }
 
