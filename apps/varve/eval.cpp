@@ -30,7 +30,7 @@ class Eval : public Command {
     options.positional({"MODEL", "", "The model to measure"}, model_, true);
     options.text({"--text", "FILE", "The text to predict; - reads standard input"}, file_);
     options.text({"--against", "MODEL", "Compare with this model (same vocabulary)"}, against_);
-    options.choice({"--against-precision", "WORD", "Compare with this precision"}, {"", "exact", "fast"},
+    options.choice({"--against-precision", "WORD", "Compare with this precision"}, {"exact", "fast"},
                    against_precision_);
     options.choice({"--precision", "WORD", "How to run MODEL"}, {"fast", "exact"}, precision_);
     options.integer({"--window", "N", "Tokens of one window (1024); each begins with an empty context"},
@@ -53,6 +53,10 @@ class Eval : public Command {
       throw UsageError(fmt::format("the vocabularies differ: {} and {} ids", subject->spec().vocab,
                                    reference->spec().vocab));
 
+    for (const auto* model : {subject.get(), reference.get()})
+      if (model && model->spec().learned_positions > 0 && window() > model->spec().max_positions)
+        throw UsageError(fmt::format("--window is {}; the model has {} positions, which were learned",
+                                     window(), model->spec().max_positions));
     const std::vector<int32_t> ids = ids_of_text(*subject);
     ProgressBar bar(errors_are_terminal(), "tokens");
     const engine::EvaluateOptions options{.window = window(), .progress = [&](int64_t done, int64_t total) {
@@ -85,6 +89,14 @@ class Eval : public Command {
     auto ids =
         model.text().tokenizer().encode(read_input(*file_), {.add_special = false, .parse_special = false});
     if (!ids) throw UsageError(ids.error().message);
+    const int64_t vocab = model.spec().vocab;
+    for (const int32_t id : ids.value())
+      if (id >= vocab)
+        throw LoadError({.what = "the tokenizer gives ids that the model does not have",
+                         .where = model_,
+                         .expected = fmt::format("ids below {}", vocab),
+                         .found = fmt::format("{}", id),
+                         .advice = "The tokenizer may be another model's."});
     if (tokens_) ids.value().resize(std::min(ids.value().size(), static_cast<size_t>(*tokens_)));
     if (static_cast<int64_t>(ids.value().size()) < window())
       throw UsageError(

@@ -43,6 +43,8 @@ class Logits : public Command {
     const std::vector<int32_t> ids = read_ids(*ids_ == "-" ? read_standard_input() : *ids_);
     if (ids.empty()) throw UsageError("--ids names no token");
     if (!model_.context) model_.context = std::max<int64_t>(static_cast<int64_t>(ids.size()), 2);
+    if (static_cast<int64_t>(ids.size()) > *model_.context)
+      throw UsageError(fmt::format("--ids names {} tokens, --context holds {}", ids.size(), *model_.context));
     const auto model = load_model(model_);
     for (const int32_t id : ids)
       if (id >= model->spec().vocab)

@@ -23,8 +23,9 @@ namespace {
 void check_bytes(const StoredTensor& tensor, const std::string& where) {
   if (tensor.values.block != checkpoint::BlockType::none) return;
   const auto elements = checked_elements(tensor.values.shape);
-  const auto size = static_cast<uint64_t>(dtype_size(tensor.values.dtype));
-  if (elements && checked_mul(static_cast<uint64_t>(*elements), size) == tensor.values.bytes.size()) return;
+  const auto bits = static_cast<uint64_t>(dtype_bits(tensor.values.dtype));
+  const auto all = elements ? checked_mul(static_cast<uint64_t>(*elements), bits) : std::nullopt;
+  if (all && *all % 8 == 0 && *all / 8 == tensor.values.bytes.size()) return;
   refuse_tensor(
       tensor, where, "has another number of bytes than its shape",
       fmt::format("[{}] of {}", fmt::join(tensor.values.shape, ", "), dtype_name(tensor.values.dtype)),
@@ -42,6 +43,7 @@ std::optional<nn::WeightSource::Info> TensorMap::find(std::string_view name) {
   Info info{.shape = first.shape(), .format = format_of(first, where_), .stored_bytes = 0};
   if (tensor.turned && first.is_quantised()) info.format = {};  // numbers, then
   for (const auto& part : tensor.parts) {
+    format_of(*part, where_);  // refuses what does not belong together, of every expert
     check_bytes(*part, where_);
     info.stored_bytes += part->bytes();
   }

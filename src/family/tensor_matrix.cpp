@@ -80,7 +80,7 @@ void check_words(const StoredTensor& tensor, const std::string& where) {
     refuse_tensor(tensor, where, "has scales of another shape", shape_text(wanted),
                   shape_text(tensor.scales.shape));
   if (scheme.mode != QuantMode::affine) {
-    if (dtype_size(tensor.scales.dtype) != 1)
+    if (dtype_bits(tensor.scales.dtype) != 8)
       refuse_tensor(tensor, where, "has scales of another kind", "one byte each",
                     std::string(dtype_name(tensor.scales.dtype)));
     return;

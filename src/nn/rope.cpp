@@ -189,7 +189,9 @@ int RopeTables::add(const RopeParams& params, int64_t dims) {
   refuse_senseless(params, dims);
   for (size_t i = 0; i < entries_.size(); ++i)
     if (entries_[i].params == params && entries_[i].dims == dims) return static_cast<int>(i);
-  rope_frequencies(params, dims, params.max_positions);  // refuses bad settings at load, not in a step
+  // Refuses bad settings at load, not in a step: those of a short and of a long sequence.
+  for (const int64_t limit : {params.original_positions, params.original_positions + 1, params.max_positions})
+    rope_frequencies(params, dims, limit);
   Entry entry;
   entry.params = params;
   entry.dims = dims;

@@ -231,6 +231,22 @@ TEST(TensorMap, AnExpertIsMissingOrDifferent) {
   EXPECT_NE(error_of([&] { map_of("", other); }).find("differ in shape or quantisation"), std::string::npos);
 }
 
+TEST(TensorMap, EveryExpertsScalesAreChecked) {
+  const auto with_scales = [](std::vector<int64_t> shape, DType dtype, size_t bytes) {
+    MadeCheckpoint made(quantised_config());
+    made.checkpoint.quantization = checkpoint::read_quantization(made.checkpoint.config, "/made");
+    add_words(made, "a.mlp.experts.0.up_proj", {2});
+    add_words(made, "a.mlp.experts.1.up_proj", {2});
+    made.add_bytes("a.mlp.experts.1.up_proj.scales", std::move(shape), dtype, std::vector<std::byte>(bytes));
+    const auto map = map_of("", made);
+    return error_of([&] { map->find("a.mlp.experts.up_proj.weight"); });
+  };
+  EXPECT_NE(with_scales({1, 1}, DType::f32, 4).find("experts.1.up_proj.weight\" has scales of another shape"),
+            std::string::npos);
+  EXPECT_NE(with_scales({2, 1}, DType::f16, 4).find("of another kind"), std::string::npos);
+  EXPECT_NE(with_scales({2, 1}, DType::f4, 1).find("of another kind"), std::string::npos);
+}
+
 TEST(TensorMap, TwoTensorsOfOneName) {
   MadeCheckpoint made(fixture::small_config());
   made.add("a.weight", {1, 1});

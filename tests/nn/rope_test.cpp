@@ -28,6 +28,16 @@ TEST(Rope, SettingsThatNoRotationCanBeMadeOfAreRefusedAtLoad) {
   EXPECT_THROW(
       add({.kind = "yarn", .theta = 1e4f, .factor = 2.0f, .original_positions = 64, .beta_fast = 0.0f}, 8),
       LoadError);
+  // Both lists of longrope, not only that of the longest sequence.
+  EXPECT_THROW(add({.kind = "longrope",
+                    .theta = 1e4f,
+                    .factor = 2.0f,
+                    .original_positions = 64,
+                    .max_positions = 128,
+                    .short_factor = {1.0f},
+                    .long_factor = {1.0f, 1.0f, 1.0f, 1.0f}},
+                   8),
+               LoadError);
   EXPECT_NO_THROW(add({.kind = "linear", .theta = 1e4f, .factor = 2.0f}, 8));
 }
 
