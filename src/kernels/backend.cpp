@@ -39,7 +39,6 @@ std::vector<Choice> choices() {
 
 constexpr int64_t kPieceCols = 2048;    // columns of a row that one thread takes at a time
 constexpr int64_t kPieceChannels = 64;  // channels of a recurrence
-constexpr int32_t kScanRows = 32;       // rows that a thread takes through one head's state at a time
 // Elements that are worth a fork: what one core does in a few microseconds.
 constexpr int64_t kManyElements = 32768;  // a handful of operations each
 constexpr int64_t kManyFunctions = 8192;  // an exponential or the like each
@@ -164,18 +163,10 @@ class CpuBackend final : public ops::Backend {
 
   void delta_scan(const ops::DeltaScanArgs& args) override {
     const ops::DeltaLayout& layout = args.layout;
-    over_slices(args.slices, layout.value_heads, layout.elements(),
-                [&](const ops::StateSlice& slice, int64_t head) {
-                  // All blocks of a few rows, then the next rows: the rows' keys and queries stay near.
-                  for (int32_t done = 0; done < slice.count; done += kScanRows) {
-                    const ops::StateSlice part{.begin = slice.begin + done,
-                                               .count = std::min(kScanRows, slice.count - done),
-                                               .position = slice.position + done,
-                                               .state = slice.state};
-                    for (int64_t block = 0; block < layout.blocks(); ++block)
-                      ops_.delta_scan(args, part, head, block);
-                  }
-                });
+    const int64_t blocks = layout.blocks(), units = layout.value_heads * blocks;
+    over_slices(args.slices, units, layout.elements(), [&](const ops::StateSlice& slice, int64_t unit) {
+      ops_.delta_scan(args, slice, unit / blocks, unit % blocks);
+    });
   }
 
   void ssm_scan(const ops::SsmScanArgs& args) override {

@@ -32,8 +32,7 @@ struct OpKernels {
   /// Only `slice`, which is one of args.slices, and of it the channels [col, col + cols).
   void (*causal_conv)(const ops::CausalConvArgs& args, const ops::StateSlice& slice, int64_t col,
                       int64_t cols);
-  /// Only `slice`, which is one of args.slices or a run of its rows, and of it the columns of one block of
-  /// one value head.
+  /// Only `slice`, which is one of args.slices, and of it the columns of one block of one value head.
   void (*delta_scan)(const ops::DeltaScanArgs& args, const ops::StateSlice& slice, int64_t head,
                      int64_t block);
   /// The same for the columns of one block of one head.
