@@ -222,6 +222,43 @@ def lfm2_cases() -> list[Case]:
     ]
 
 
+def lfm2_moe_case() -> Case:
+    config = tiny(
+        "Lfm2MoeForCausalLM",
+        "lfm2_moe",
+        **NO_RMS,
+        conv_L_cache=3,
+        conv_bias=False,
+        intermediate_size=40,
+        layer_types=["conv", "full_attention", "conv"],
+        moe_intermediate_size=24,
+        norm_eps=1e-5,
+        norm_topk_prob=True,
+        num_dense_layers=1,
+        num_experts=6,
+        num_experts_per_tok=2,
+        num_hidden_layers=3,
+        pad_token_id=0,
+        rope_theta=1000000.0,
+        routed_scaling_factor=1.5,
+        tie_embedding=True,
+        tie_word_embeddings=ABSENT,
+        use_expert_bias=True,
+    )
+    return Case(
+        "lfm2_moe-experts",
+        config,
+        "The first layer dense, then experts by corrected sigmoid scores that sum to one and are scaled",
+        draws={**CONVOLUTION, r"expert_bias$": normal(0.3)},
+        keep_float32=(r"expert_bias$",),
+        must_matter={
+            "experts per token": {"num_experts_per_tok": 3},
+            "not renormalised": {"norm_topk_prob": False},
+            "unscaled": {"routed_scaling_factor": 1.0},
+        },
+    )
+
+
 def qwen3_next_cases() -> list[Case]:
     config = tiny(
         "Qwen3NextForCausalLM",
@@ -394,7 +431,7 @@ def cases() -> list[Case]:
     return [
         *mamba2_cases(),
         *falcon_h1_cases(),
-        *lfm2_cases(),
+        *lfm2_cases(), lfm2_moe_case(),
         *qwen3_next_cases(),
         *qwen3_5_cases(),
         recurrent_gemma_case(),
