@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "support/data.h"
+#include "support/sanitized.h"
 
 namespace varve::test {
 namespace {
@@ -112,9 +113,7 @@ TEST_F(BadInput, ADirectoryWithoutTokenizer) {
 }
 
 TEST_F(BadInput, TooLittleMemory) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers need more address space than any limit to test with";
-#endif
+  if (kSanitized) GTEST_SKIP() << "sanitizers need more address space than any limit to test with";
   // The program alone takes about half of this; the work space does not fit into the rest.
   const Outcome outcome =
       run_varve({"run", model_.string(), "--prompt", "Hi"}, {.address_space = 120'000'000});
