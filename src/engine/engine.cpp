@@ -20,9 +20,10 @@ double seconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
+/// Below 2^53, so that JSON carries it whole and it can be given back.
 uint64_t fresh_seed() {
   static std::random_device device;
-  return (uint64_t{device()} << 32) | device();
+  return ((uint64_t{device()} << 32) | device()) >> 11;
 }
 
 Usage usage_of(const Sequence& sequence) {

@@ -97,6 +97,15 @@ TEST_F(ModelCommands, StopTextsAndSeedsAreHonoured) {
   EXPECT_EQ(*parsed(run_varve(sampled).out).find("ids"), *parsed(run_varve(sampled).out).find("ids"));
 }
 
+TEST_F(ModelCommands, ASeedThatWasDrawnCanBeGivenBack) {
+  std::vector<std::string> words{"run", model_.string(), "--raw",        "--prompt", "Once", "--temperature",
+                                 "1",   "--json",        "--max-tokens", "30"};
+  const Value drawn = parsed(run_varve(words).out);
+  ASSERT_EQ(drawn.find("seed")->kind(), Value::Kind::integer);
+  words.insert(words.end(), {"--seed", std::to_string(drawn.find("seed")->integer())});
+  EXPECT_EQ(*parsed(run_varve(words).out).find("ids"), *drawn.find("ids"));
+}
+
 TEST_F(ModelCommands, LogitsAreTheGoldenOnesWhateverTheChunk) {
   VARVE_NEEDS(model_ / "golden_logits.npy");
   const Value golden = json::read_file(model_ / "golden.json");
