@@ -9,13 +9,13 @@
 #include "nn/gated_mlp.h"
 #include "nn/latent_attention.h"
 #include "nn/layers.h"
-#include "nn/mamba2.h"
 #include "nn/mlp.h"
 #include "nn/no_ffn.h"
 #include "nn/norm.h"
 #include "nn/params.h"
 #include "nn/rg_lru.h"
 #include "nn/sparse_moe.h"
+#include "nn/ssm.h"
 
 namespace varve::nn {
 
@@ -58,7 +58,7 @@ const auto kMixers = {
                            "keys and values of all heads out of one latent of a position"),
     mixer<GatedDelta>("gated_delta",
                       "linear attention by the gated delta rule, one matrix of state per head"),
-    mixer<Mamba2>("mamba2", "the selective state space of Mamba 2, one matrix of state per head"),
+    mixer<Ssm>("ssm", "a selective state space with one decay and one matrix of state per head"),
     mixer<GatedConv>("gated_conv", "a short convolution between two gates"),
     mixer<RgLru>("rg_lru", "a convolution and a real-gated linear recurrence beside a gate"),
 };

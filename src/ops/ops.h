@@ -289,9 +289,9 @@ struct DeltaScanArgs {
   int64_t y_stride = 0;
 };
 
-/// The selective state space of Mamba 2, token after token (Dao and Gu 2024). For each value head of the
-/// layout (key heads are its groups, keys its state), with the B and C of its group, the state S [state,
-/// head_dim] becomes
+/// The selective state space with one decay per head, token after token (Dao and Gu 2024). For each value
+/// head of the layout (key heads are its groups, keys its state), with the B and C of its group, the state S
+/// [state, head_dim] becomes
 ///   S = exp(rate dt) S + dt B x',  dt = clamp(softplus(step + offset), dt_min, dt_max)
 /// and y = S' C + skip x.
 struct SsmScanArgs {

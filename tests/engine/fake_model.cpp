@@ -36,6 +36,10 @@ class NoBackend final : public ops::Backend {
   void softcap(const ops::SoftcapArgs&) override { used(); }
   void route(const ops::RouteArgs&) override { used(); }
   void combine(const ops::CombineArgs&) override { used(); }
+  void causal_conv(const ops::CausalConvArgs&) override { used(); }
+  void delta_scan(const ops::DeltaScanArgs&) override { used(); }
+  void ssm_scan(const ops::SsmScanArgs&) override { used(); }
+  void rg_lru_scan(const ops::RgLruScanArgs&) override { used(); }
 
  private:
   static void used() { ADD_FAILURE() << "the fake model uses no backend"; }

@@ -1,5 +1,5 @@
 #pragma once
-// "mamba2": the selective state space with one decay per head (Dao and Gu 2024, "Transformers are SSMs").
+// "ssm": the selective state space with one decay per head (Dao and Gu 2024, "Transformers are SSMs").
 //   z, xBC, step = x Wz, x Wxbc, x Wdt;  xBC = act(conv(xBC));  y = ops::SsmScanArgs over it
 //   y = norm(y * silu(z)), or norm(y) * silu(z), or y * silu(z);  y Wout
 // A sequence remembers the convolution's last inputs and the state of every head.
@@ -11,7 +11,7 @@
 
 namespace varve::nn {
 
-class Mamba2 : public Mixer {
+class Ssm : public Mixer {
  public:
   struct Params {
     int64_t heads = 0;
@@ -46,7 +46,7 @@ class Mamba2 : public Mixer {
       v.optional("scales", scales, "factors of z, x, B, C and the step as projected; empty: 1");
     }
   };
-  Mamba2(const Params& params, const BlockInit& init);
+  Ssm(const Params& params, const BlockInit& init);
   void bind(Binder& binder) override;
   StateNeed state(ops::Precision precision) const override;
   void forward(Forward& at, const ops::Rows& x, const Into& out) const override;

@@ -1,4 +1,4 @@
-#include "nn/mamba2.h"
+#include "nn/ssm.h"
 
 #include <fmt/format.h>
 
@@ -11,14 +11,14 @@
 namespace varve::nn {
 
 /// What the projections give, row by row.
-struct Mamba2::Rows {
+struct Ssm::Rows {
   int64_t rows;
   float* z;     // [rows, inner]
   float* xbc;   // [rows, channels]
   float* step;  // [rows, heads]
 };
 
-Mamba2::Mamba2(const Params& params, const BlockInit& init)
+Ssm::Ssm(const Params& params, const BlockInit& init)
     : params_(params), hidden_(init.hidden), conv_(channels(), params.conv_width) {
   const Params& p = params_;
   auto need = [](bool holds, std::string what, std::string expected, std::string found) {
@@ -29,20 +29,20 @@ Mamba2::Mamba2(const Params& params, const BlockInit& init)
                        .found = std::move(found),
                        .advice = {}});
   };
-  need(p.heads >= 1 && p.groups >= 1 && p.heads % p.groups == 0, "mamba2: the groups must divide the heads",
+  need(p.heads >= 1 && p.groups >= 1 && p.heads % p.groups == 0, "ssm: the groups must divide the heads",
        "heads % groups == 0", fmt::format("{} heads, {} groups", p.heads, p.groups));
-  need(p.head_dim >= 1 && p.state >= 1 && p.conv_width >= 1, "mamba2: a width is zero",
+  need(p.head_dim >= 1 && p.state >= 1 && p.conv_width >= 1, "ssm: a width is zero",
        "head_dim, state and conv_width of at least 1",
        fmt::format("{}, {} and {}", p.head_dim, p.state, p.conv_width));
   need(p.dt_limit.empty() || (p.dt_limit.size() == 2 && p.dt_limit[0] <= p.dt_limit[1]),
-       "mamba2: dt_limit must be the least and the largest step",
-       "two numbers, the first not above the second", fmt::format("{} numbers", p.dt_limit.size()));
-  need(p.scales.empty() || p.scales.size() == 5, "mamba2: scales must be those of z, x, B, C and the step",
+       "ssm: dt_limit must be the least and the largest step", "two numbers, the first not above the second",
+       fmt::format("{} numbers", p.dt_limit.size()));
+  need(p.scales.empty() || p.scales.size() == 5, "ssm: scales must be those of z, x, B, C and the step",
        "five numbers", fmt::format("{}", p.scales.size()));
 }
 
-void Mamba2::bind(Binder& binder) {
-  const Scope scope(binder, "mamba");
+void Ssm::bind(Binder& binder) {
+  const Scope scope(binder, "ssm");
   auto input = [&](std::string_view name, int64_t out, Linear& into) {
     binder.linear(name, {.out = out, .in = hidden_, .bias = presence_from(params_.bias)}, into);
   };
@@ -61,19 +61,19 @@ void Mamba2::bind(Binder& binder) {
   for (const float x : a_log.values) rate_.push_back(static_cast<float>(-std::exp(double{x})));
 }
 
-ops::DeltaLayout Mamba2::layout() const {
+ops::DeltaLayout Ssm::layout() const {
   return {.key_heads = params_.groups,
           .value_heads = params_.heads,
           .key_dim = params_.state,
           .value_dim = params_.head_dim};
 }
 
-StateNeed Mamba2::state(ops::Precision /*precision*/) const {
+StateNeed Ssm::state(ops::Precision /*precision*/) const {
   const auto float_bytes = static_cast<int64_t>(sizeof(float));
   return {.page_bytes = 0, .slot_bytes = conv_.state_bytes() + layout().elements() * float_bytes};
 }
 
-void Mamba2::project(Forward& at, const ops::Rows& x, const Rows& to) const {
+void Ssm::project(Forward& at, const ops::Rows& x, const Rows& to) const {
   const std::array<ops::LinearOut, 3> outs{{
       {.weight = &z_.weight, .bias = z_.bias.data(), .y = to.z, .y_stride = inner()},
       {.weight = &xbc_.weight, .bias = xbc_.bias.data(), .y = to.xbc, .y_stride = channels()},
@@ -95,7 +95,7 @@ void Mamba2::project(Forward& at, const ops::Rows& x, const Rows& to) const {
   scale(to.step, params_.heads, params_.heads, params_.scales[4]);
 }
 
-void Mamba2::scan(Forward& at, const Rows& of, float* y) const {
+void Ssm::scan(Forward& at, const Rows& of, float* y) const {
   const bool limited = !params_.dt_limit.empty();
   at.backend.ssm_scan({.slices = at.states_at(conv_.state_bytes()),
                        .layout = layout(),
@@ -115,7 +115,7 @@ void Mamba2::scan(Forward& at, const Rows& of, float* y) const {
 }
 
 /// Each group's channels by themselves, with weights of their own.
-void Mamba2::normalise(Forward& at, float* y, int64_t rows) const {
+void Ssm::normalise(Forward& at, float* y, int64_t rows) const {
   const int64_t width = inner() / params_.groups;
   for (int64_t g = 0; g < params_.groups; ++g)
     at.backend.rms_norm({.x = {.data = y + g * width, .rows = rows, .cols = width, .stride = inner()},
@@ -125,7 +125,7 @@ void Mamba2::normalise(Forward& at, float* y, int64_t rows) const {
                          .y_stride = inner()});
 }
 
-void Mamba2::forward(Forward& at, const ops::Rows& x, const Into& out) const {
+void Ssm::forward(Forward& at, const ops::Rows& x, const Into& out) const {
   const Workspace::Frame frame(at.work);
   const int64_t rows = at.rows();
   float* before = at.work.floats(rows, channels());
