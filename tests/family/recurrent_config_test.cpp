@@ -1,6 +1,8 @@
 // Configs of the families whose layers carry a state: true defaults, the keys as the hub has them, and what
 // the language has for them (items of lists, the last dimension of a tensor, numbers that JSON has no word
 // for).
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "family/fixture.h"
