@@ -88,8 +88,7 @@ void print_now(const std::string& text) {
   if (!output_is_terminal()) {
     std::fwrite(text.data(), 1, text.size(), stdout);
   } else {
-    std::string shown = text;
-    std::erase_if(shown, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
+    const std::string shown = printable_lines(text);
     std::fwrite(shown.data(), 1, shown.size(), stdout);
   }
   std::fflush(stdout);

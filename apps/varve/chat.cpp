@@ -62,7 +62,7 @@ class Chat {
   }
 
   int run() {
-    fmt::print(stderr, "{}\n", dim("Write a message, or /help."));
+    tell("{}\n", dim("Write a message, or /help."));
     bool warned = false;  // Ctrl-C at the prompt once already
     for (;;) {
       std::string message;
@@ -71,7 +71,7 @@ class Chat {
       if (outcome == Lines::Outcome::end) break;
       if (outcome == Lines::Outcome::interrupted) {
         if (std::exchange(warned, true)) break;
-        fmt::print(stderr, "\n{}\n", dim("Ctrl-C once more, or Ctrl-D, leaves."));
+        tell("\n{}\n", dim("Ctrl-C once more, or Ctrl-D, leaves."));
         continue;
       }
       warned = false;
@@ -82,19 +82,19 @@ class Chat {
       }
       say(message);
     }
-    fmt::print(stderr, "\n");
+    tell("\n");
     return 0;
   }
 
  private:
   Lines::Outcome read_message(std::string& message) {
-    fmt::print(stderr, "{}", dim(">>> "));
+    tell("{}", dim(">>> "));
     std::fflush(stderr);
     const Lines::Outcome outcome = lines_.next(message);
     if (outcome != Lines::Outcome::line || !message.starts_with("\"\"\"")) return outcome;
     message.erase(0, 3);
     while (!message.ends_with("\"\"\"")) {
-      fmt::print(stderr, "{}", dim("... "));
+      tell("{}", dim("... "));
       std::fflush(stderr);
       std::string more;
       const Lines::Outcome next = lines_.next(more);
@@ -111,13 +111,12 @@ class Chat {
     if (word == "/exit") return false;
     if (word == "/clear") {
       clear();
-      fmt::print(stderr, "{}\n", dim("The conversation is forgotten."));
+      tell("{}\n", dim("The conversation is forgotten."));
     } else {
       if (word != "/help")
-        fmt::print(stderr,
-                   "There is no command {}. (A message that begins with / needs a space before it.)\n",
-                   printable(word));
-      fmt::print(stderr, "{}", kHelp);
+        tell("There is no command {}. (A message that begins with / needs a space before it.)\n",
+             printable(word));
+      tell("{}", kHelp);
     }
     return true;
   }
@@ -151,15 +150,15 @@ class Chat {
     Result<Answer> answer = run_request(model_, std::move(request), interrupts_, print_now);
     if (!answer) {
       if (!settings_.plain) messages_.pop_back();
-      fmt::print(stderr, "varve: {}\n{}\n", answer.error().message, dim("/clear begins anew."));
+      tell("varve: {}\n{}\n", printable_lines(answer.error().message), dim("/clear begins anew."));
       return;
     }
     const engine::FinishEvent& finish = answer.value().finish;
     print_now("\n");
-    if (finish.reason == engine::FinishReason::cancelled) fmt::print(stderr, "{}\n", dim("(stopped)"));
+    if (finish.reason == engine::FinishReason::cancelled) tell("{}\n", dim("(stopped)"));
     if (finish.reason == engine::FinishReason::length)
-      fmt::print(stderr, "{}\n", dim("(cut: --max-tokens and --context allow more)"));
-    if (!settings_.quiet) fmt::print(stderr, "{}\n", dim(figures_text(finish)));
+      tell("{}\n", dim("(cut: --max-tokens and --context allow more)"));
+    if (!settings_.quiet) tell("{}\n", dim(figures_text(finish)));
     if (settings_.plain) return;
     add("assistant", answer.value().text);
     kept_ = finish.kept;

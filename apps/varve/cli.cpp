@@ -117,14 +117,19 @@ std::string suggestion(const CommandLine& line, const std::string& word) {
 }
 
 int usage_error(std::string_view command, std::string_view message) {
-  fmt::print(stderr, "varve: {}\n  See: varve{}{} --help\n", message, command.empty() ? "" : " ", command);
+  tell("varve: {}\n  See: varve{}{} --help\n", printable_lines(message), command.empty() ? "" : " ", command);
   return 2;
 }
 
 int failure(std::string_view message) {
   std::fflush(stdout);
-  fmt::print(stderr, "varve: {}\n", message);
+  tell("varve: {}\n", printable_lines(message));
   return 1;
+}
+
+int print_help(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return std::fflush(stdout) == 0 && !std::ferror(stdout) ? 0 : failure("standard output cannot be written");
 }
 
 int run_command(CommandLine& line, size_t index, int argc, const char* const* argv) {
@@ -172,13 +177,14 @@ std::vector<CommandShape> command_shapes() {
 }
 
 int run_command_line(int argc, const char* const* argv) {
+  open_standard_streams();
   CommandLine line;
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     for (const CLI::App* parser : line.parsers)
-      if (parser->parsed()) return fmt::print("{}", parser->help("varve")), 0;
-    return fmt::print("{}", line.app.help()), 0;
+      if (parser->parsed()) return print_help(parser->help("varve"));
+    return print_help(line.app.help());
   } catch (const CLI::ParseError& error) {
     for (size_t i = 0; i < line.parsers.size(); ++i)
       if (line.parsers[i]->parsed()) return usage_error(line.commands[i]->about().name, error.what());

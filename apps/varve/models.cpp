@@ -11,8 +11,8 @@ namespace varve::app {
 store::Store open_store() { return store::Store(store::Places::from_environment()); }
 
 std::filesystem::path pull_with_bar(const store::Store& store, const store::Card& card) {
-  fmt::print(stderr, "{}: {}\nLicence: {}{}\n", card.name, printable(card.title), printable(card.licence),
-             card.home.empty() ? "" : fmt::format(" ({})", printable(card.home)));
+  tell("{}: {}\nLicence: {}{}\n", card.name, printable(card.title), printable(card.licence),
+       card.home.empty() ? "" : fmt::format(" ({})", printable(card.home)));
   const InterruptScope interrupts;
   ProgressBar bar(errors_are_terminal());
   return store.pull(card, [&](const store::PullProgress& progress) {

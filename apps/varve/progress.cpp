@@ -73,19 +73,19 @@ void ProgressBar::draw(Clock::time_point now) {
   open_ = true;
   const std::string line = render_bar(state_, live_ ? terminal_width() : 120);
   if (live_)
-    fmt::print(stderr, "\r{}\x1b[K", line);
+    tell("\r{}\x1b[K", line);
   else
-    fmt::print(stderr, "{}\n", line);
+    tell("{}\n", line);
   std::fflush(stderr);
 }
 
 void ProgressBar::erase() {
-  if (open_ && live_) fmt::print(stderr, "\r\x1b[K");
+  if (open_ && live_) tell("\r\x1b[K");
   open_ = false;
 }
 
 void ProgressBar::finish() {
-  if (open_ && live_) fmt::print(stderr, "\n");
+  if (open_ && live_) tell("\n");
   open_ = false;
 }
 

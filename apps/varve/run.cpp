@@ -57,8 +57,7 @@ class Run : public Command {
                          .expected = {},
                          .found = {},
                          .advice = "Put it into the prompt."});
-      fmt::print(stderr, "{}\n",
-                 dim("This model has no chat template: the text is continued as it is (--raw)."));
+      tell("{}\n", dim("This model has no chat template: the text is continued as it is (--raw)."));
       plain = true;
     }
     const engine::Sampling sampling = sampling_.sampling(model->sampling_defaults());
@@ -132,8 +131,8 @@ class Run : public Command {
     } else {
       if (!answer.value().text.ends_with('\n')) print_now("\n");
       if (finish.reason == engine::FinishReason::length)
-        fmt::print(stderr, "{}\n", dim("(cut: --max-tokens and --context allow more)"));
-      if (!quiet_) fmt::print(stderr, "{}\n", dim(figures_text(finish)));
+        tell("{}\n", dim("(cut: --max-tokens and --context allow more)"));
+      if (!quiet_) tell("{}\n", dim(figures_text(finish)));
     }
     constexpr int kInterrupted = 130;  // as a shell reports Ctrl-C
     return finish.reason == engine::FinishReason::cancelled ? kInterrupted : 0;

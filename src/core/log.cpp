@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "core/printable.h"
+
 namespace varve::log {
 
 namespace {
@@ -59,9 +61,9 @@ bool parse_level(std::string_view text, Level& level) {
   return false;
 }
 
-void debug(std::string_view message) { logger().debug("{}", message); }
-void info(std::string_view message) { logger().info("{}", message); }
-void warn(std::string_view message) { logger().warn("{}", message); }
-void error(std::string_view message) { logger().error("{}", message); }
+void debug(std::string_view message) { logger().debug("{}", printable_lines(message)); }
+void info(std::string_view message) { logger().info("{}", printable_lines(message)); }
+void warn(std::string_view message) { logger().warn("{}", printable_lines(message)); }
+void error(std::string_view message) { logger().error("{}", printable_lines(message)); }
 
 }  // namespace varve::log

@@ -1,5 +1,6 @@
 #pragma once
-// Logging: lines on standard error, never on standard output. Messages hold no prompts and no keys.
+// Logging: lines on standard error, never on standard output. Messages hold no prompts and no keys;
+// control characters in them are shown, not sent.
 #include <string_view>
 
 namespace varve::log {

@@ -88,8 +88,9 @@ TEST_P(FamilyState, AResumedConversationGoesOnWithTheSameBits) {
   const Turn two = run(*engine, second, 5, one.finish.kept);
   // Rotary kinds that depend on the length may have to begin anew.
   const auto limit = [&](const Ids& prompt) { return static_cast<int64_t>(prompt.size()) + 5; };
-  if (witness.position_class(limit(first)) == witness.position_class(limit(second)))
+  if (witness.position_class(limit(first)) == witness.position_class(limit(second))) {
     EXPECT_EQ(two.finish.usage.cached_tokens, static_cast<int64_t>(first.size() + one.ids.size()) - 1);
+  }
   auto fresh = make(512);
   EXPECT_EQ(run(*fresh, second, 5, 0).ids, two.ids);
   EXPECT_GE(testimony.compared(), 5);

@@ -8,6 +8,7 @@ mod ffi_render;
 mod ffi_tokenizer;
 pub mod grammar;
 mod model;
+mod shape;
 pub mod shim;
 pub mod template;
 pub mod tokenizer;

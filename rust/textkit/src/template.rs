@@ -12,6 +12,7 @@ use crate::error::{
     check_json_depth, check_size, Kind, Result, TextError, MAX_CONTEXT_BYTES, MAX_TEMPLATE_BYTES,
     MAX_TEMPLATE_OUTPUT, MAX_TEMPLATE_RECURSION, MAX_TEMPLATE_STEPS,
 };
+use crate::shape;
 use crate::shim::{self, Clock};
 
 const NAME: &str = "chat_template";
@@ -27,6 +28,7 @@ pub struct Template {
 impl Template {
     pub fn compile(source: &str) -> Result<Self> {
         check_size("chat template", source.len(), MAX_TEMPLATE_BYTES)?;
+        shape::check(source)?;
         let source = source.to_owned();
         // The compiler computes constant expressions, so it has a budget as well.
         let env = budget::run(&Strikes::default(), move || environment(&source))?;
