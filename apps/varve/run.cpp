@@ -74,6 +74,7 @@ class Run : public Command {
   using Prompt = engine::Prompt;
 
   void check_usage() const {
+    sampling_.check();
     if (prompt_ && ids_) throw UsageError("--prompt and --ids exclude each other");
     if (system_ && (raw_ || ids_))
       throw UsageError("--system has no meaning with --raw or --ids: there is no chat template");

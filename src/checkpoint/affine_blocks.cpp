@@ -1,8 +1,11 @@
 // GGUF's block formats as MLX's affine words. A block is 32 numbers of one row:
-//   Q4_0  d f16, 16 bytes            (code - 8) * d       code j in the low, j + 16 in the high half of byte
-//   j Q4_1  d, m f16, 16 bytes         code * d + m Q5_0  d f16, u32 h, 16 bytes     (code - 16) * d      bit
-//   j of h is the fifth bit of code j Q5_1  d, m f16, u32 h, 16 bytes  code * d + m Q8_0  d f16, 32 int8
-//   number * d           code = number + 128
+// clang-format off
+//   Q4_0  d f16, 16 bytes            (code - 8) * d    code j in the low, j + 16 in the high half of byte j
+//   Q4_1  d, m f16, 16 bytes         code * d + m
+//   Q5_0  d f16, u32 h, 16 bytes     (code - 16) * d   bit j of h is the fifth bit of code j
+//   Q5_1  d, m f16, u32 h, 16 bytes  code * d + m
+//   Q8_0  d f16, 32 int8             number * d        code = number + 128
+// clang-format on
 // Source: the dequantisation functions of the ggml library. A code has at most 8 bits and d 11, so code * d
 // is exact in float32, and so is its sum with -8d, -16d or -128d: the affine form gives the same numbers.
 #include <fmt/format.h>

@@ -22,7 +22,7 @@ double seconds(Clock::time_point from, Clock::time_point to) {
 
 /// Below 2^53, so that JSON carries it whole and it can be given back.
 uint64_t fresh_seed() {
-  static std::random_device device;
+  std::random_device device;  // of this call: engines run on threads of their own, and it is not to be shared
   return ((uint64_t{device()} << 32) | device()) >> 11;
 }
 
@@ -215,7 +215,7 @@ bool Engine::is_stop_id(const Sequence& sequence, int32_t id) const {
   const auto has = [id](const std::vector<int32_t>& ids) {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
   };
-  return !sequence.limits.ignore_eos && (has(stop_ids_) || has(sequence.limits.stop_ids));
+  return has(sequence.limits.stop_ids) || (!sequence.limits.ignore_eos && has(stop_ids_));
 }
 
 void Engine::finish(Sequence& sequence, FinishEvent event) {

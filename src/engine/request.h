@@ -41,7 +41,9 @@ struct Limits {
   std::optional<int64_t> max_tokens;
   std::vector<std::string> stop;  // not part of the answer
   std::vector<int32_t> stop_ids;  // besides Engine::Options::stop_ids
-  bool ignore_eos = false;        // no stop id ends the answer; they show as what they decode to
+  /// The model's own stop tokens (Engine::Options::stop_ids) end nothing and show as what they decode to.
+  /// What the request itself names still ends it.
+  bool ignore_eos = false;
 };
 
 inline constexpr size_t kMaxStops = 16;

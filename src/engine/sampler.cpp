@@ -81,9 +81,10 @@ int32_t Sampler::draw(std::span<const float> logits, const Args& args) {
   if (sampling.typical_p < 1.0) keep_typical(sampling.typical_p);
   if (sampling.top_p < 1.0) keep_top_p(sampling.top_p);
   if (sampling.min_p > 0.0) keep_min_p(sampling.min_p);
-  if (candidates_.size() < logits.size())
-    std::sort(candidates_.begin(), candidates_.end(),
-              [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  // A cut leaves them in an order of its own, also where it cuts nothing off.
+  const auto by_id = [](const Candidate& a, const Candidate& b) { return a.id < b.id; };
+  if (!std::is_sorted(candidates_.begin(), candidates_.end(), by_id))
+    std::sort(candidates_.begin(), candidates_.end(), by_id);
 
   const double target = uniform(args.seed, static_cast<uint64_t>(args.position)) * total();
   double sum = 0;

@@ -1,7 +1,10 @@
 #pragma once
 // How tokens are chosen: the parameters of a request, and their ranges.
 #include <cstdint>
+#include <limits>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/error.h"
@@ -32,6 +35,29 @@ struct Sampling {
     return repetition_penalty != 1.0 || presence_penalty != 0.0 || frequency_penalty != 0.0;
   }
 };
+
+/// What a number of a request may be. Requests, the command line and a checkpoint's own wishes are all held
+/// to this one table.
+struct SamplingRange {
+  std::string_view field;
+  double low;
+  double high;
+  bool above_low = false;  // low itself is refused
+
+  /// False for NaN.
+  bool holds(double value) const { return (above_low ? value > low : value >= low) && value <= high; }
+  /// "greater than 0 and at most 1"
+  std::string words() const;
+};
+inline constexpr double kMostTokens = std::numeric_limits<int32_t>::max();
+inline constexpr double kMostLogitBias = 100.0;
+inline constexpr SamplingRange kSamplingRanges[] = {
+    {"temperature", 0.0, 100.0},     {"top_k", 0.0, kMostTokens},
+    {"top_p", 0.0, 1.0, true},       {"min_p", 0.0, 1.0},
+    {"typical_p", 0.0, 1.0, true},   {"repetition_penalty", 0.0, 100.0, true},
+    {"presence_penalty", -2.0, 2.0}, {"frequency_penalty", -2.0, 2.0}};
+/// The row of `field`, which must be there.
+const SamplingRange& sampling_range(std::string_view field);
 
 inline constexpr size_t kMaxLogitBias = 4096;
 inline constexpr int32_t kMaxTopLogprobs = 20;

@@ -225,10 +225,16 @@ void RopeTables::prepare(const Step& step) {
 }
 
 int64_t RopeTables::position_class(int64_t limit) const {
-  // A model has at most one rope that depends on the limit in practice; mixing keeps several apart.
-  int64_t mixed = 0;
-  for (const Entry& e : entries_) mixed = mixed * 1'000'003 + rope_class(e.params, limit);
-  return mixed;
+  // Each class goes through the finaliser of SplitMix64 (Steele et al. 2014), which lets every bit change
+  // every other one: sums of plain products would meet.
+  uint64_t mixed = 0;
+  for (const Entry& e : entries_) {
+    mixed += 0x9E3779B97F4A7C15 + static_cast<uint64_t>(rope_class(e.params, limit));
+    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
+    mixed ^= mixed >> 31;
+  }
+  return static_cast<int64_t>(mixed);
 }
 
 }  // namespace varve::nn

@@ -39,6 +39,8 @@ Router::Router(const Params& params, int64_t hidden) : params_(params), hidden_(
        fmt::format("1 to {}", size), fmt::format("{}", p.group_best));
   need(p.kind != "topk_softmax" || (p.groups_kept == p.groups && p.correction == "absent"),
        "topk_softmax knows neither groups nor a correction", "softmax_topk or sigmoid_topk", p.kind);
+  need(p.kind != "topk_softmax" || !p.renormalize, "\"renormalize\" with topk_softmax",
+       "no \"renormalize\": its weights always have the sum 1", "renormalize = true");
 }
 
 void Router::bind(Binder& binder) {

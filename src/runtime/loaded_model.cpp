@@ -24,31 +24,19 @@ LoadError as_load_error(const RequestError& error, const std::string& where) {
   return LoadError({.what = error.message, .where = where, .expected = {}, .found = {}, .advice = {}});
 }
 
-/// Appends the ids of a config member: a number or a list of them.
-void add_ids(const Value* value, std::vector<int32_t>& ids) {
-  if (!value) return;
-  if (value->is_array())
-    for (const Value& one : value->array()) add_ids(&one, ids);
-  else if (value->is_integer() && value->integer() >= 0 && value->integer() <= INT32_MAX)
-    ids.push_back(static_cast<int32_t>(value->integer()));
-}
-
-std::optional<double> number_of(const Value& config, std::string_view key) {
-  const Value* value = config.find(key);
-  return value && value->is_number() ? std::optional(value->number()) : std::nullopt;
-}
-
 /// Memory for weights is checked before anything is read, and what they leave is cut for the sequences.
-engine::MemoryOptions plan(const checkpoint::Checkpoint& checkpoint, const nn::ModelSpec& spec,
+/// `weights`: bytes of what the model takes from the file, which may hold more (a vision tower) or less (one
+/// matrix that two layers read).
+engine::MemoryOptions plan(const std::string& path, uint64_t weights, const nn::ModelSpec& spec,
                            const LoadOptions& options) {
   const uint64_t available = available_memory();
-  const MemoryNeed need{.weights = checkpoint.total_bytes(), .work = kWorkSpace};
-  require_memory(need, available, checkpoint.path.string());
+  const MemoryNeed need{.weights = weights, .work = kWorkSpace};
+  require_memory(need, available, path);
   const engine::MemoryOptions wanted{
       .context = options.context, .cache_bytes = 0, .max_sequences = options.sequences};
   const auto memory = engine::plan_memory(nn::state_layout(spec, options.precision), spec.max_positions,
                                           wanted, available - need.weights - need.work);
-  if (!memory) throw as_load_error(memory.error(), checkpoint.path.string());
+  if (!memory) throw as_load_error(memory.error(), path);
   return {
       .context = options.context, .cache_bytes = memory.value().bytes, .max_sequences = options.sequences};
 }
@@ -100,13 +88,15 @@ std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path
                         resolved.matched_by, resolved.spec.layers.size(),
                         static_cast<double>(checkpoint.total_bytes()) / 1e6));
 
-  const engine::MemoryOptions memory = plan(checkpoint, resolved.spec, options);
+  const Traffic traffic = traffic_of(resolved.spec, *resolved.weights);
+  const engine::MemoryOptions memory =
+      plan(checkpoint.path.string(), traffic.weight_bytes, resolved.spec, options);
   std::unique_ptr<LoadedModel> loaded(
       new LoadedModel(options.threads > 0 ? options.threads : ThreadPool::usable_cores()));
   loaded->backend_ = open_backend(options.precision, loaded->pool_);
   const std::string forced = kernels::forced_backend();
   loaded->backend_name_ = forced.empty() ? kernels::backend_names().front() : forced;
-  loaded->traffic_ = traffic_of(resolved.spec, *resolved.weights);
+  loaded->traffic_ = traffic;
   loaded->model_ = nn::Model::load(resolved.spec, *resolved.weights,
                                    {.precision = options.precision, .progress = options.progress});
   checkpoint.check_unchanged();
@@ -134,31 +124,11 @@ void LoadedModel::read_text(const checkpoint::Checkpoint& checkpoint) {
 }
 
 void LoadedModel::read_generation_config(const checkpoint::Checkpoint& checkpoint) {
-  const Value& generation = checkpoint.generation_config;
-  const bool gguf = checkpoint.layout == checkpoint::Checkpoint::Layout::gguf;
-  std::vector<int32_t> ids;
-  add_ids(generation.find("eos_token_id"), ids);
-  if (gguf)
-    for (const char* key :
-         {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
-      add_ids(checkpoint.config.find(key), ids);
-  if (ids.empty()) add_ids(checkpoint.config.find("eos_token_id"), ids);
-  if (text_ && text_->tokenizer().eos_id()) ids.push_back(*text_->tokenizer().eos_id());
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  // Some checkpoints name an end token that their embedding has no row for: it can never be chosen.
-  std::erase_if(ids, [&](int32_t id) { return id >= model_->spec().vocab; });
-  stop_ids_ = std::move(ids);
+  GenerationConfig config = runtime::read_generation_config(
+      checkpoint, text_ ? text_->tokenizer().eos_id() : std::nullopt, model_->spec().vocab);
+  stop_ids_ = std::move(config.stop_ids);
   log::debug(fmt::format("tokens that end an answer: {}", fmt::join(stop_ids_, ", ")));
-
-  const Value* samples = generation.find("do_sample");
-  if (!samples || !samples->is_boolean() || !samples->boolean()) return;
-  sampling_defaults_.temperature = number_of(generation, "temperature").value_or(1.0);
-  sampling_defaults_.top_p = number_of(generation, "top_p");
-  sampling_defaults_.min_p = number_of(generation, "min_p");
-  sampling_defaults_.repetition_penalty = number_of(generation, "repetition_penalty");
-  const Value* top_k = generation.find("top_k");
-  if (top_k && top_k->is_integer()) sampling_defaults_.top_k = top_k->integer();
+  sampling_defaults_ = config.sampling;
 }
 
 void LoadedModel::make_engine(const engine::MemoryOptions& memory) {

@@ -14,6 +14,7 @@
 #include "engine/model_text.h"
 #include "nn/model.h"
 #include "ops/ops.h"
+#include "runtime/generation_config.h"
 #include "runtime/traffic.h"
 
 namespace varve::runtime {
@@ -26,12 +27,6 @@ struct LoadOptions {
   std::filesystem::path family_file;  // a family file to use instead of the matching one
   /// Called while weights are packed, with bytes done and in all; may be empty.
   std::function<void(uint64_t done, uint64_t total)> progress;
-};
-
-/// What the checkpoint wants to be sampled with (its generation config), where it says so.
-struct SamplingDefaults {
-  std::optional<double> temperature, top_p, min_p, repetition_penalty;
-  std::optional<int64_t> top_k;
 };
 
 class LoadedModel {

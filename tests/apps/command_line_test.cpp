@@ -54,6 +54,33 @@ TEST(CommandLine, UsageErrorsEndWith2AndPointToHelp) {
   }
 }
 
+// The model is not there: what is wrong with an option is said before it is looked for.
+TEST(CommandLine, SamplingOptionsAreHeldToTheEnginesRanges) {
+  const std::pair<const char*, std::vector<const char*>> cases[] = {
+      {"--temperature", {"-0.1", "100.5", "inf"}},
+      {"--top-k", {"-1", "2147483648", "1.5"}},
+      {"--top-p", {"0", "1.01"}},
+      {"--min-p", {"-0.1", "1.1"}},
+      {"--typical-p", {"0", "1.5"}},
+      {"--repetition-penalty", {"0", "101"}},
+      {"--presence-penalty", {"2.5", "-2.5"}},
+      {"--frequency-penalty", {"50", "-2.01"}},
+      {"--logit-bias", {"1=100.5", "1=nan", "-1=0", "1"}},
+      {"--stop", {""}},
+  };
+  for (const auto& [option, values] : cases)
+    for (const char* value : values) {
+      const Outcome outcome = run_varve({"run", "/nowhere", "--ids", "1", std::string(option) + "=" + value});
+      EXPECT_EQ(outcome.code, 2) << option << " " << value << ": " << outcome.err;
+      EXPECT_THAT(outcome.err, HasSubstr(option)) << value;
+    }
+  // The least and the most of each are none of them.
+  const Outcome fine =
+      run_varve({"run", "/nowhere", "--ids=1", "--repetition-penalty=0.001", "--top-k=2147483647",
+                 "--presence-penalty=-2", "--top-p=1", "--typical-p=0.01"});
+  EXPECT_EQ(fine.code, 1) << fine.err;
+}
+
 TEST(CommandLine, OtherErrorsEndWith1) {
   const Outcome outcome = run_varve({"pull", "smolm2"});
   EXPECT_EQ(outcome.code, 1);

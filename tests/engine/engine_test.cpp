@@ -151,7 +151,7 @@ TEST(Engine, StopIdsEndAnAnswerAndCount) {
     if (own) request.limits.stop_ids = {whole[7]};
     Answer answer, through;
     ASSERT_TRUE(engine->submit(request, collect(answer)).ok());
-    request.limits.ignore_eos = true;
+    request.limits.ignore_eos = true;  // of the model's own alone
     ASSERT_TRUE(engine->submit(request, collect(through)).ok());
     engine->run();
     const auto first = std::find(whole.begin(), whole.end(), whole[7]) + 1;
@@ -160,6 +160,11 @@ TEST(Engine, StopIdsEndAnAnswerAndCount) {
     EXPECT_EQ(answer.finish().reason, FinishReason::stop);
     EXPECT_EQ(answer.finish().stop_id, whole[7]);
     EXPECT_EQ(answer.finish().usage.completion_tokens, static_cast<int64_t>(answer.ids.size()));
+    if (own) {
+      EXPECT_EQ(through.ids, answer.ids);
+      EXPECT_EQ(through.finish().stop_id, whole[7]);
+      continue;
+    }
     EXPECT_EQ(through.ids, whole);
     EXPECT_EQ(through.finish().reason, FinishReason::length);
     EXPECT_EQ(through.text.size(), 20u);

@@ -36,8 +36,6 @@ Ids joined(const Ids& a, const Ids& b) {
 class FamilyState : public testing::TestWithParam<fs::path> {
  protected:
   void SetUp() override {
-    if (const std::string type = test::unmatched_model_type(GetParam()); !type.empty())
-      GTEST_SKIP() << "no family for the model_type " << type << " yet";
     loaded_ = test::load(GetParam(), {.precision = ops::Precision::fast});
     const Value golden = json::read_file(GetParam() / "golden.json");
     for (const Value& id : golden.find("ids")->array()) ids_.push_back(static_cast<int32_t>(id.integer()));

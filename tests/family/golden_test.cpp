@@ -26,20 +26,8 @@ std::vector<std::string> cases() {
   return out;
 }
 
-/// The case's model_type when no family names it.
-std::string model_type_without_family(const fs::path& dir) {
-  const std::string type = json::read_file(dir / "config.json").find("model_type")->text();
-  for (const FamilyRow& row : family_rows(FamilyLibrary::builtin()))
-    if (std::find(row.model_types.begin(), row.model_types.end(), type) != row.model_types.end()) return "";
-  return type;
-}
-
 class Golden : public testing::TestWithParam<std::string> {
  protected:
-  void SetUp() override {
-    const std::string type = model_type_without_family(dir());
-    if (!type.empty()) GTEST_SKIP() << "no family for the model_type " << type << " yet";
-  }
   fs::path dir() const { return test::source_dir() / "tests/cases/golden" / GetParam(); }
 };
 

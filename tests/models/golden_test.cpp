@@ -50,13 +50,7 @@ fs::path checkpoint_of(const fs::path& dir) {
   return dir;
 }
 
-class Golden : public ::testing::TestWithParam<fs::path> {
- protected:
-  void SetUp() override {
-    if (const std::string type = test::unmatched_model_type(checkpoint_of(GetParam())); !type.empty())
-      GTEST_SKIP() << "no family for the model_type " << type << " yet";
-  }
-};
+class Golden : public ::testing::TestWithParam<fs::path> {};
 
 TEST_P(Golden, LogitsAgreeWithTransformers) {
   const Value golden = json::read_file(GetParam() / "golden.json");
@@ -103,18 +97,53 @@ TEST_P(Golden, OneAnswerWhateverTheChunksAndThreads) {
 TEST_P(Golden, OneAnswerInABatch) {
   const std::vector<int32_t> ids = ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
   const test::Loaded loaded = test::load(checkpoint_of(GetParam()), {.precision = ops::Precision::fast});
-  const int64_t vocab = loaded.model->spec().vocab;
   const std::vector<float> alone = test::logits_of(loaded, ids);
   for (int batch = 2; batch <= 16; ++batch) {
     nn::Step step;
     std::vector<test::Sequence> sequences;
     for (int b = 0; b < batch; ++b) sequences.emplace_back(*loaded.model, static_cast<int64_t>(ids.size()));
     for (test::Sequence& sequence : sequences) sequence.add_to(step, ids);
-    std::vector<float> logits(step.tokens.size() * static_cast<size_t>(vocab));
-    loaded.model->forward(step, *loaded.backend, {.logits = logits.data()});
+    const std::vector<float> logits = test::forward(loaded, step);
     for (int b = 0; b < batch; ++b) {
       const auto begin = logits.begin() + static_cast<ptrdiff_t>(alone.size()) * b;
       EXPECT_TRUE(std::equal(alone.begin(), alone.end(), begin)) << "sequence " << b << " of " << batch;
+    }
+  }
+}
+
+// As a server's steps are: one sequence has all of its prompt to go through, another a piece from the middle,
+// a third its next token.
+TEST_P(Golden, OneAnswerBesideSequencesOfOtherLengthsAndPositions) {
+  const std::vector<int32_t> ids = ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
+  const auto size = static_cast<int64_t>(ids.size());
+  for (const ops::Precision precision : {ops::Precision::exact, ops::Precision::fast}) {
+    const test::Loaded loaded = test::load(checkpoint_of(GetParam()), {.precision = precision});
+    const int64_t vocab = loaded.model->spec().vocab;
+    const std::vector<float> alone = test::logits_of(loaded, ids);
+    struct Part {
+      int64_t begin, end;
+    };
+    const std::vector<Part> parts = {
+        {0, size},        {size - 1, size}, {size / 3, size - 2}, {0, 1},           {0, size / 2},
+        {size / 2, size}, {1, 2},           {size - 3, size - 1}, {size / 4, size}, {0, 2 * (size / 3)}};
+    std::vector<test::Sequence> sequences;
+    for (const Part& part : parts) {
+      sequences.emplace_back(*loaded.model, size);
+      if (part.begin == 0) continue;
+      nn::Step before;
+      sequences.back().add_to(before, std::span(ids).first(static_cast<size_t>(part.begin)));
+      test::forward(loaded, before);
+    }
+    nn::Step step;
+    for (size_t i = 0; i < parts.size(); ++i)
+      sequences[i].add_to(step, std::span(ids).subspan(static_cast<size_t>(parts[i].begin),
+                                                       static_cast<size_t>(parts[i].end - parts[i].begin)));
+    const std::vector<float> logits = test::forward(loaded, step);
+    auto at = logits.begin();
+    for (const Part& part : parts) {
+      const auto begin = alone.begin() + part.begin * vocab, end = alone.begin() + part.end * vocab;
+      EXPECT_TRUE(std::equal(begin, end, at)) << "rows " << part.begin << " to " << part.end;
+      at += end - begin;
     }
   }
 }

@@ -25,20 +25,6 @@ Loaded load(const std::filesystem::path& path, const LoadOptions& options) {
   return loaded;
 }
 
-std::string unmatched_model_type(const std::filesystem::path& path) {
-  const bool gguf = path.extension() == ".gguf";
-  const Value config =
-      gguf ? checkpoint::Checkpoint::open(path).config : json::read_file(path / "config.json");
-  const std::string type = config.find(gguf ? "general.architecture" : "model_type")->text();
-  const family::FamilyLibrary library = family::FamilyLibrary::builtin();
-  for (const std::string& name : library.names()) {
-    const family::Match& match = library.find(name)->match;
-    const std::vector<std::string>& words = gguf ? match.gguf : match.model_types;
-    if (std::find(words.begin(), words.end(), type) != words.end()) return "";
-  }
-  return type;
-}
-
 Sequence::Sequence(const nn::Model& model, int64_t limit)
     : page_bytes_(model.state().page_bytes),
       limit_(limit),
@@ -64,15 +50,11 @@ void Sequence::add_to(nn::Step& step, std::span<const int32_t> ids) {
   length_ += static_cast<int32_t>(ids.size());
 }
 
-namespace {
-
 std::vector<float> forward(const Loaded& loaded, const nn::Step& step) {
   std::vector<float> logits(step.logit_rows.size() * static_cast<size_t>(loaded.model->spec().vocab));
   loaded.model->forward(step, *loaded.backend, {.logits = logits.data()});
   return logits;
 }
-
-}  // namespace
 
 std::vector<float> logits_of(const Loaded& loaded, const std::vector<int32_t>& ids, int64_t chunk,
                              int64_t limit) {

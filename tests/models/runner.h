@@ -27,9 +27,6 @@ struct LoadOptions {
 };
 Loaded load(const std::filesystem::path& checkpoint, const LoadOptions& options);
 
-/// The checkpoint's model_type when no built-in family names it, else "".
-std::string unmatched_model_type(const std::filesystem::path& checkpoint);
-
 /// The pages of one sequence. Pages are handed out in a scattered order, so that a kernel that assumed
 /// neighbouring pages would fail.
 class Sequence {
@@ -44,6 +41,9 @@ class Sequence {
   Buffer memory_, slot_;
   std::vector<std::byte*> pages_;
 };
+
+/// The wanted logits of one step.
+std::vector<float> forward(const Loaded& loaded, const nn::Step& step);
 
 /// Logits [ids, vocab] with the prompt in chunks of `chunk` (0: whole).
 std::vector<float> logits_of(const Loaded& loaded, const std::vector<int32_t>& ids, int64_t chunk = 0,

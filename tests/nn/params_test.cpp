@@ -7,6 +7,7 @@
 #include "nn/attention.h"
 #include "nn/block.h"
 #include "nn/rope.h"
+#include "nn/router.h"
 
 namespace varve::nn {
 namespace {
@@ -106,6 +107,19 @@ TEST(Attention, RefusesHeadsThatDoNotDivide) {
   EXPECT_THROW(
       make_mixer({.block = "attention", .params = params}, {.params = params, .hidden = 64, .ropes = &ropes}),
       LoadError);
+}
+
+TEST(Params, ARouterRefusesWhatHasNoEffect) {
+  const Router::Params sound{.experts = 4, .active = 2, .kind = "topk_softmax"};
+  EXPECT_NO_THROW(Router(sound, 8));
+  Router::Params params = sound;
+  params.renormalize = true;
+  try {
+    const Router router(params, 8);
+    FAIL() << "accepted";
+  } catch (const LoadError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("renormalize"));
+  }
 }
 
 }  // namespace

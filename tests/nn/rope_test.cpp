@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "core/error.h"
 
@@ -88,6 +89,27 @@ TEST(Rope, DynamicStretchesWithTheLimitOnly) {
   EXPECT_LT(rope_frequencies(p, 8, 64).inverse.back(), 0.001f);
   EXPECT_EQ(rope_class(p, 10), rope_class(p, 32));
   EXPECT_NE(rope_class(p, 33), rope_class(p, 34));
+}
+
+TEST(Rope, LimitsOfDifferentFrequenciesHaveDifferentClasses) {
+  RopeTables tables;
+  for (const int64_t most : {100, 1'000'200, 3, 4, 5})
+    tables.add({.kind = "dynamic", .factor = 2.0f, .max_positions = most}, 8);
+  std::set<int64_t> classes;
+  for (int64_t limit = 101; limit < 1'101; ++limit) classes.insert(tables.position_class(limit));
+  EXPECT_EQ(classes.size(), 1000u);
+  EXPECT_EQ(tables.position_class(1), tables.position_class(2));
+}
+
+TEST(Rope, ClassesOfSeveralRopesDoNotMeet) {
+  const auto mixed = [](int64_t first, int64_t second) {
+    RopeTables tables;
+    tables.add({.kind = "dynamic", .factor = 2.0f, .max_positions = first}, 8);
+    tables.add({.kind = "dynamic", .factor = 2.0f, .max_positions = second}, 8);
+    return tables.position_class(1);
+  };
+  EXPECT_NE(mixed(1, 2'000'006), mixed(2, 1'000'003));
+  EXPECT_NE(mixed(5, 6), mixed(6, 5));
 }
 
 TEST(Rope, AStretchedRopeMayRaiseScores) {

@@ -49,6 +49,38 @@ TEST_P(ControlTokens, StayTextUnlessAskedFor) {
   EXPECT_GT(asked_for, 1u) << "asked for, they are there";
 }
 
+// Templates print the parts of a message back to back, some without the white space at their ends, and some
+// put a message's words between marks of their own.
+TEST_P(ControlTokens, CutInTwoAreNotJoinedAgain) {
+  VARVE_NEEDS(tokenizer_dir(GetParam()));
+  const Tokenizer& tokenizer = shared_tokenizer(GetParam());
+  const auto expect_text = [&](const std::string& rendered, const std::string& what) {
+    const auto ids = tokenizer.encode_shielded(rendered);
+    ASSERT_TRUE(ids.ok()) << what;
+    for (const int32_t id : ids.value()) {
+      EXPECT_FALSE(is_forbidden(tokenizer, id)) << what << " gave " << tokenizer.piece(id);
+    }
+  };
+  size_t cuts = 0;
+  for (const AddedToken& token : tokenizer.added_tokens()) {
+    // Hundreds of reserved tokens differ in a number only.
+    if (!token.control || cuts > 400) continue;
+    for (size_t cut = 1; cut < token.content.size(); ++cut) {
+      if ((token.content[cut] & 0xC0) == 0x80) continue;  // inside a character
+      const std::string first = token.content.substr(0, cut), second = token.content.substr(cut);
+      const std::string what = first + " + " + second;
+      expect_text(tokenizer.shield("a" + first) + tokenizer.shield(second + "b"), what);
+      std::string padded = tokenizer.shield(first + " \n");
+      padded.resize(padded.size() - 2);
+      expect_text(padded + second, "trimmed " + what);
+      if (second.find_first_of("|>]") != std::string::npos)
+        expect_text(first + tokenizer.shield(second + "b"), "behind a mark of the template: " + what);
+      ++cuts;
+    }
+  }
+  EXPECT_GT(cuts, 1u);
+}
+
 TEST_P(ControlTokens, AddSpecialStillAddsThem) {
   VARVE_NEEDS(tokenizer_dir(GetParam()));
   const Tokenizer& tokenizer = shared_tokenizer(GetParam());
@@ -65,6 +97,16 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ControlTokens, testing::ValuesIn(tokenizer_names
       name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
   return name;
 });
+
+// Whatever is marked: the marks are gone before the model sees the text.
+TEST_P(ControlTokens, HonestTextKeepsItsIds) {
+  VARVE_NEEDS(tokenizer_dir(GetParam()));
+  const Tokenizer& tokenizer = shared_tokenizer(GetParam());
+  for (const std::string text :
+       {"> quoted\n", "|> 1", "is 2 <", "see [", "] x [", "a <| ", " > b", "</", "<"}) {
+    EXPECT_EQ(tokenizer.encode_shielded(tokenizer.shield(text)).value(), encode(tokenizer, text)) << text;
+  }
+}
 
 TEST(AddedTokens, ThatAreNoControlTokensAreAlwaysMatched) {
   VARVE_NEEDS(tokenizer_dir("qwen2.5"));
@@ -95,6 +137,15 @@ TEST(Shield, TheMarkItselfSurvives) {
     EXPECT_EQ(tokenizer.decode(encode(tokenizer, text)), text);
     EXPECT_EQ(encode(tokenizer, text, {.parse_special = true}), encode(tokenizer, text));
     EXPECT_EQ(tokenizer.encode_shielded(tokenizer.shield(text)).value(), encode(tokenizer, text));
+  }
+}
+
+// Templates ask for roles and keys by name.
+TEST(Shield, LeavesPlainWordsAlone) {
+  VARVE_NEEDS(tokenizer_dir("qwen2.5"));
+  const Tokenizer& tokenizer = shared_tokenizer("qwen2.5");
+  for (const std::string word : {"system", "user", "assistant", "tool", "role", "content", "text", "type"}) {
+    EXPECT_EQ(tokenizer.shield(word), word);
   }
 }
 

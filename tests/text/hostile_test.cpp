@@ -145,6 +145,26 @@ TEST(HostileTemplate, MemoryIsLimited) {
   EXPECT_EQ(run("{{ 'still alive' }}").error, "");
 }
 
+// One conversation that is too large does not take the template away from the others; what it held is lost,
+// though, so a template that does it again and again is given up.
+TEST(HostileTemplate, IsGivenUpAfterThreeRenderingsBeyondItsMemory) {
+  const ChatTemplate doubling = ChatTemplate::compile(
+      "{% set ns = namespace(x='xxxxxxxx') %}{% for i in range(n) %}{% set ns.x = ns.x + ns.x %}{% endfor %}"
+      "{{ ns.x | length }}",
+      "attack");
+  const auto render = [&](int64_t n) {
+    Table context;
+    context.set("n", n);
+    const auto rendered = doubling.render(context);
+    return rendered.ok() ? rendered.value() : rendered.error().message;
+  };
+  for (int strike = 0; strike < 3; ++strike) {
+    EXPECT_EQ(render(1), "16");
+    EXPECT_NE(render(60).find("more than 512 MB of memory"), std::string::npos);
+  }
+  EXPECT_NE(render(1).find("not run any more"), std::string::npos) << render(1);
+}
+
 TEST(HostileTemplate, PanicsOfTheLibraryStayInside) {
   const Outcome reversed = run("{{ [][::-1] }}");
   EXPECT_NE(reversed.error, "");

@@ -3,14 +3,19 @@
 //! A template can double a string forty times in forty steps, and Rust ends the process when memory
 //! runs out. So a rendering runs on a thread of its own, whose allocations are counted; the one that
 //! would go over the budget never returns: the thread sleeps for good, and whoever waits for it is
-//! told. That keeps at most one budget of memory per such template, which is not run again.
+//! told. Such a thread keeps what it holds, so a template may do that a few times only (`Strikes`):
+//! one large conversation does not take the template away from all that come after.
+//!
+//! Time is the thread's own on a processor: a busy machine makes no template slow.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, RecvTimeoutError};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::error::{Kind, Result, TextError};
 use crate::ffi::caught;
@@ -19,6 +24,8 @@ use crate::ffi::caught;
 const MAX_HELD: isize = 512 << 20;
 const MAX_ASKED: isize = 4 << 30;
 const MAX_SECONDS: u64 = 30;
+/// Renderings beyond the budget that a template may cost the process.
+const MAX_STRIKES: usize = 3;
 /// Deep calls of a template need more stack than a thread of the caller may have left.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -95,23 +102,52 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-fn over_memory() -> TextError {
-    TextError::limit(format!("the chat template needs more than {} MB of memory", MAX_HELD >> 20))
+/// How often a template went beyond its budget.
+#[derive(Default)]
+pub struct Strikes(AtomicUsize);
+
+impl Strikes {
+    /// An error when there were so many that the template is not run any more.
+    fn check(&self) -> Result<()> {
+        if self.0.load(Ordering::Acquire) < MAX_STRIKES {
+            return Ok(());
+        }
+        Err(TextError::limit(format!(
+            "the chat template went beyond its limits of memory ({} MB) or time ({MAX_SECONDS} \
+             seconds) {MAX_STRIKES} times and is not run any more",
+            MAX_HELD >> 20
+        )))
+    }
+
+    fn count(&self, message: String) -> TextError {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        TextError::limit(message)
+    }
 }
 
-/// Runs `work` on a thread of its own within the budget. `spent` is set when the budget was
-/// exceeded; work that finds it set is not begun.
+/// What the thread has run on a processor. Nothing when it has just ended.
+fn processor_time<T>(thread: &JoinHandle<T>) -> Option<Duration> {
+    let mut clock: libc::clockid_t = 0;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a thread whose handle is held can be asked for, also when it has ended.
+    let known = unsafe {
+        libc::pthread_getcpuclockid(thread.as_pthread_t(), &mut clock) == 0
+            && libc::clock_gettime(clock, &mut time) == 0
+    };
+    known.then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+/// Runs `work` on a thread of its own within the budget. Going beyond it counts as a strike; with
+/// too many of them work is not begun.
 pub fn run<T: Send + 'static>(
-    spent: &AtomicBool,
+    strikes: &Strikes,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    if spent.load(Ordering::Acquire) {
-        return Err(over_memory());
-    }
+    strikes.check()?;
     let shared = Arc::new(Shared::default());
     let (sender, receiver) = channel();
     let of_thread = shared.clone();
-    std::thread::Builder::new()
+    let thread = std::thread::Builder::new()
         .name("template".into())
         .stack_size(STACK_BYTES)
         .spawn(move || {
@@ -121,7 +157,6 @@ pub fn run<T: Send + 'static>(
             let _ = sender.send(result);
         })
         .map_err(|e| TextError::new(Kind::Internal, format!("no thread for a template: {e}")))?;
-    let deadline = Instant::now() + Duration::from_secs(MAX_SECONDS);
     loop {
         match receiver.recv_timeout(Duration::from_millis(20)) {
             Ok(result) => return result,
@@ -131,15 +166,43 @@ pub fn run<T: Send + 'static>(
             Err(RecvTimeoutError::Timeout) => {}
         }
         if shared.over_budget.load(Ordering::Acquire) {
-            spent.store(true, Ordering::Release);
-            return Err(over_memory());
+            let megabytes = MAX_HELD >> 20;
+            return Err(strikes
+                .count(format!("the chat template needs more than {megabytes} MB of memory")));
         }
-        if Instant::now() > deadline {
+        if processor_time(&thread).is_some_and(|t| t.as_secs() >= MAX_SECONDS) {
             shared.stop.store(true, Ordering::Release);
-            spent.store(true, Ordering::Release);
-            return Err(TextError::limit(format!(
-                "the chat template took more than {MAX_SECONDS} seconds"
-            )));
+            return Err(
+                strikes.count(format!("the chat template took more than {MAX_SECONDS} seconds"))
+            );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn too_large(strikes: &Strikes) -> String {
+        let work = || Ok(vec![0u8; MAX_HELD as usize + 1].len());
+        run(strikes, work).expect_err("beyond the budget").message
+    }
+
+    #[test]
+    fn one_strike_ends_no_template() {
+        let strikes = Strikes::default();
+        for _ in 0..MAX_STRIKES {
+            assert_eq!(run(&strikes, || Ok(7)).ok(), Some(7));
+            assert!(too_large(&strikes).contains("MB of memory"));
+        }
+        assert!(run(&strikes, || Ok(7)).is_err_and(|e| e.message.contains("is not run any more")));
+    }
+
+    #[test]
+    fn waiting_is_no_work() {
+        let thread = std::thread::spawn(|| std::thread::sleep(Duration::from_millis(400)));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(processor_time(&thread).is_none_or(|t| t < Duration::from_millis(100)));
+        thread.join().expect("it only slept");
     }
 }

@@ -2,13 +2,12 @@
 //! sandbox without I/O, held to limits on steps, output and depth.
 
 use std::io::Write;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
-use crate::budget;
+use crate::budget::{self, Strikes};
 use crate::error::{
     check_json_depth, check_size, Kind, Result, TextError, MAX_CONTEXT_BYTES, MAX_TEMPLATE_BYTES,
     MAX_TEMPLATE_OUTPUT, MAX_TEMPLATE_RECURSION, MAX_TEMPLATE_STEPS,
@@ -23,8 +22,7 @@ const MACRO_COST: usize = 4;
 
 pub struct Template {
     env: Arc<Environment<'static>>,
-    /// It exceeded its memory or time once, and is not run again.
-    spent: AtomicBool,
+    strikes: Strikes,
 }
 
 impl Template {
@@ -33,8 +31,8 @@ impl Template {
         shape::check(source)?;
         let source = source.to_owned();
         // The compiler computes constant expressions, so it has a budget as well.
-        let env = budget::run(&AtomicBool::new(false), move || environment(&source))?;
-        Ok(Template { env: Arc::new(env), spent: AtomicBool::new(false) })
+        let env = budget::run(&Strikes::default(), move || environment(&source))?;
+        Ok(Template { env: Arc::new(env), strikes: Strikes::default() })
     }
 
     /// `context`: a JSON object, whose members are the template's variables.
@@ -47,7 +45,7 @@ impl Template {
             return Err(TextError::invalid("template context must be a JSON object"));
         };
         let env = self.env.clone();
-        budget::run(&self.spent, move || {
+        budget::run(&self.strikes, move || {
             let clock = (shim::CLOCK.to_owned(), Value::from_object(clock));
             let variables = members.into_iter().map(|(k, v)| (k, from_json(v)));
             render(&env, Value::from_pairs(variables.chain([clock])))

@@ -191,7 +191,9 @@ impl Tokenizer {
     }
 
     /// The same text with a shield inside every control token's spelling: after rendering into a
-    /// chat template, `encode` with Parse::Unshielded takes these spellings as plain text.
+    /// chat template, `encode` with Parse::Unshielded takes these spellings as plain text. A template
+    /// may print other text right before or after this one, without the white space at its ends, so
+    /// a spelling that only begins where the text ends, or ends where it begins, is shielded as well.
     pub fn shield(&self, text: &str) -> String {
         let firsts: HashSet<char> = self
             .added
@@ -200,23 +202,48 @@ impl Tokenizer {
             .filter_map(|t| t.content.chars().next())
             .collect();
         let mut out = String::with_capacity(text.len() + 16);
+        let end = text.trim_end().len();
+        let begin = text.len() - text.trim_start().len();
+        let shielded_begin = self.control_ends(&text[begin..]);
         let mut at = 0;
         while let Some(c) = text[at..].chars().next() {
-            out.push(c);
+            if at == begin && shielded_begin {
+                out.push(SHIELD);
+            }
+            let start = at;
             at += c.len_utf8();
-            let start = at - c.len_utf8();
+            out.push(c);
             if c == SHIELD {
                 out.push(LITERAL);
-            } else if firsts.contains(&c) && self.control_starts(&text[start..]) {
+            } else if firsts.contains(&c)
+                && (self.control_starts(&text[start..])
+                    || self.control_is_cut(text.get(start..end).unwrap_or("")))
+            {
                 out.push(SHIELD);
             }
         }
         out
     }
 
+    fn control_spellings(&self) -> impl Iterator<Item = &str> {
+        self.added.iter().filter(|t| t.control && !t.content.is_empty()).map(|t| t.content.as_str())
+    }
+
     fn control_starts(&self, text: &str) -> bool {
-        let mut spellings = self.added.iter().filter(|t| t.control && !t.content.is_empty());
-        spellings.any(|t| text.starts_with(t.content.as_str()))
+        self.control_spellings().any(|t| text.starts_with(t))
+    }
+
+    /// The whole of `text` is the beginning of a control token's spelling.
+    fn control_is_cut(&self, text: &str) -> bool {
+        is_telling(text) && self.control_spellings().any(|t| t.starts_with(text))
+    }
+
+    /// The text begins with the end of a control token's spelling.
+    fn control_ends(&self, text: &str) -> bool {
+        self.control_spellings().any(|t| {
+            let ends = t.char_indices().skip(1).map(|(i, _)| &t[i..]);
+            ends.into_iter().any(|end| is_telling(end) && text.starts_with(end))
+        })
     }
 
     /// The pipelines whose model spells no control token: (plain, full).
@@ -325,6 +352,12 @@ fn describe(t: &FileToken, extra_control: &[String]) -> Added {
     let content = t.token.content.clone();
     let named = extra_control.contains(&content) || content == "<s>" || content == "</s>";
     Added { id: t.id, special: t.token.special, control: t.token.special || named, content }
+}
+
+/// A part of a control token's spelling that no plain word shares. Templates compare words, such as a
+/// message's role, and a mark in one would make it another.
+fn is_telling(part: &str) -> bool {
+    part.chars().any(|c| !c.is_alphanumeric() && c != '_')
 }
 
 /// Special tokens are looked for in the text as it is, which is what their authors mean, also in
