@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
+
+#include "words.h"
 
 namespace varve::app {
 
@@ -14,7 +17,7 @@ engine::LogitBias read_bias(const std::string& text) {
   const auto id = std::from_chars(text.data(), end, bias.id);
   if (id.ec == std::errc() && id.ptr != end && *id.ptr == '=') {
     const auto number = std::from_chars(id.ptr + 1, end, bias.bias);
-    if (number.ec == std::errc() && number.ptr == end) return bias;
+    if (number.ec == std::errc() && number.ptr == end && std::isfinite(bias.bias)) return bias;
   }
   throw UsageError(fmt::format("--logit-bias: '{}' is not ID=NUMBER", text));
 }
@@ -27,12 +30,12 @@ void SamplingOptions::declare(Options& options) {
   options.number({"--temperature", "T", "0 is greedy; otherwise what the checkpoint wants, or 0"}, {0, 100},
                  temperature);
   options.integer({"--top-k", "N", "Only the N most probable tokens; 0: all"}, {0, 1 << 30}, top_k);
-  options.number({"--top-p", "P", "Only the most probable tokens that hold this much probability"}, {0, 1},
-                 top_p);
+  options.number({"--top-p", "P", "Only the most probable tokens that hold this much probability"},
+                 {0, 1, true}, top_p);
   options.number({"--min-p", "P", "Only tokens with this share of the best one's probability"}, {0, 1},
                  min_p);
-  options.number({"--typical-p", "P", "Only the most typical tokens that hold this much probability"}, {0, 1},
-                 typical_p);
+  options.number({"--typical-p", "P", "Only the most typical tokens that hold this much probability"},
+                 {0, 1, true}, typical_p);
   options.number({"--repetition-penalty", "R", "Above 1: tokens seen before become less likely"}, {0.01, 100},
                  repetition_penalty);
   options.number({"--presence-penalty", "P", "Taken off the logit of tokens in the answer"}, {-100, 100},
@@ -44,6 +47,18 @@ void SamplingOptions::declare(Options& options) {
                   {0, 9007199254740991.0}, seed);
   options.texts({"--stop", "TEXT", "End the answer before this text; may be repeated"}, stop);
   options.flag("--ignore-eos", "Go on after the model's own end token", ignore_eos);
+}
+
+void SamplingOptions::check() const {
+  for (const std::string& bias : logit_bias) read_bias(bias);
+  if (stop.size() > engine::kMaxStops)
+    throw UsageError(fmt::format("--stop: at most {} texts; there are {}", engine::kMaxStops, stop.size()));
+  for (const std::string& text : stop) {
+    if (text.empty() || text.size() > engine::kMaxStopBytes)
+      throw UsageError(
+          fmt::format("--stop: a text has 1 to {} bytes; one has {}", engine::kMaxStopBytes, text.size()));
+    if (!is_utf8(text)) throw UsageError("--stop: the text is not UTF-8");
+  }
 }
 
 engine::Sampling SamplingOptions::sampling(const runtime::SamplingDefaults& defaults) const {

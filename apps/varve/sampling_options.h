@@ -20,6 +20,8 @@ struct SamplingOptions {
   bool ignore_eos = false;
 
   void declare(Options& options);
+  /// A UsageError, which names the option, for what no model could take.
+  void check() const;
   /// What was given, else what the checkpoint wants, else greedy. A UsageError names a bias that is none.
   engine::Sampling sampling(const runtime::SamplingDefaults& defaults) const;
   engine::Limits limits() const;
