@@ -76,7 +76,8 @@ TEST_P(SsmScan, EqualsRef) {
         ssm->run(table, {ssm->slice(0, 0, 37, 0), ssm->slice(1, 37, 23, 100)});
       }
       const std::string what = "state " + std::to_string(layout.key_dim);
-      expect_near(found.y, expected.y, 4e-6, 4e-6, what);
+      // Against the size of all answers: each is a sum of terms that are larger than itself.
+      EXPECT_LT(relative_error(found.y, expected.y), 1e-6) << what;
       expect_near(found.states, expected.states, 4e-6, 4e-6, what + ", state");
     }
 }
