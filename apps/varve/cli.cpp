@@ -163,7 +163,7 @@ std::string parse_message(const CLI::App& parser, const CLI::ParseError& error) 
   return error.what();
 }
 
-int print_help(const std::string& text) {
+int print_text(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   return std::fflush(stdout) == 0 && !std::ferror(stdout) ? 0 : failure("standard output cannot be written");
 }
@@ -223,8 +223,8 @@ int run_command_line(int argc, const char* const* argv) {
     line.app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     for (const CLI::App* parser : line.parsers)
-      if (parser->parsed()) return print_help(parser->help("varve"));
-    return print_help(line.app.help());
+      if (parser->parsed()) return print_text(parser->help("varve"));
+    return print_text(line.app.help());
   } catch (const CLI::ParseError& error) {
     for (size_t i = 0; i < line.parsers.size(); ++i)
       if (line.parsers[i]->parsed())
@@ -234,11 +234,10 @@ int run_command_line(int argc, const char* const* argv) {
       return usage_error("", fmt::format("there is no command '{}'.{}", word, suggestion(line, word)));
     return usage_error("", error.what());
   }
-  if (line.show_version) return fmt::print("varve {}\n", kVersion), 0;
+  if (line.show_version) return print_text(fmt::format("varve {}\n", kVersion));
   for (size_t i = 0; i < line.parsers.size(); ++i)
     if (line.parsers[i]->parsed()) return run_command(line, i, argc, argv);
-  fmt::print("{}", line.app.help());
-  return 0;
+  return print_text(line.app.help());
 }
 
 }  // namespace varve::app

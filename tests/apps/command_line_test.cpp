@@ -132,9 +132,12 @@ TEST(CommandLine, OtherErrorsEndWith1) {
 
 TEST(CommandLine, AFullDiskUnderStandardOutputIsAnError) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
-  const Outcome outcome = run_varve({"list"}, {.input = {}, .output = "/dev/full"});
-  EXPECT_EQ(outcome.code, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("standard output cannot be written"));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"list"}, {"--help"}, {"--version"}, {}}) {
+    const Outcome outcome = run_varve(words, {.input = {}, .output = "/dev/full"});
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_THAT(outcome.err, HasSubstr("standard output cannot be written"));
+  }
 }
 
 TEST(CommandLine, ListAsJsonIsPureJson) {
