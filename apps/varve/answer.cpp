@@ -40,6 +40,7 @@ Rates rates_of(const engine::FinishEvent& finish) {
     return tokens > 0 && seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
   };
   const engine::Usage& usage = finish.usage;
+  if (usage.completion_tokens == 0) return {};  // the prompt was not done
   return {.prompt_tokens_per_second = rate(usage.prompt_tokens - usage.cached_tokens, finish.timings.prompt),
           .decode_tokens_per_second = rate(usage.completion_tokens - 1, finish.timings.decode),
           .first_token_seconds = finish.timings.queued + finish.timings.prompt};
@@ -50,13 +51,12 @@ std::string figures_text(const engine::FinishEvent& finish) {
   const Rates rates = rates_of(finish);
   std::string text = fmt::format("prompt {} tokens", usage.prompt_tokens);
   if (usage.cached_tokens > 0) text += fmt::format(" ({} cached)", usage.cached_tokens);
+  if (usage.completion_tokens == 0) return text + ", stopped before an answer";
   text += fmt::format(", {:.1f} tokens/s; answer {} tokens", rates.prompt_tokens_per_second,
                       usage.completion_tokens);
   if (rates.decode_tokens_per_second > 0)
     text += fmt::format(", {:.1f} tokens/s", rates.decode_tokens_per_second);
-  if (usage.completion_tokens > 0)
-    text += fmt::format("; first token after {:.2f} s", rates.first_token_seconds);
-  return text;
+  return text + fmt::format("; first token after {:.2f} s", rates.first_token_seconds);
 }
 
 Value answer_value(const Answer& answer, double load_seconds) {

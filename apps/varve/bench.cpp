@@ -172,7 +172,7 @@ class Bench : public Command {
     subject.own_pool =
         std::make_unique<ThreadPool>(static_cast<int>(model_.threads.value_or(ThreadPool::usable_cores())));
     subject.own_backend = runtime::open_backend(model_.precision_value(), *subject.own_pool);
-    ProgressBar bar(errors_are_terminal());
+    ProgressBar bar(errors_take_escapes());
     nn::Model::Options options{.precision = model_.precision_value(), .progress = {}};
     if (errors_are_terminal())
       options.progress = [&](uint64_t done, uint64_t total) { bar.update("making weights", done, total); };

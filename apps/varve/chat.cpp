@@ -22,17 +22,20 @@ constexpr const char* kHelp =
     "  \"\"\"      begins and ends a message of several lines\n"
     "  Ctrl-C   stops an answer\n";
 
+/// A terminal that edits lines itself drops what a line has beyond this, without a word (Linux's n_tty).
+constexpr size_t kCutLine = 4095;
+
 /// Lines from the terminal. A line is what the terminal's own editing makes of the keys.
 class Lines {
  public:
   explicit Lines(const InterruptScope& interrupts) : interrupts_(interrupts) {}
-  enum class Outcome { line, end, interrupted };
+  enum class Outcome { line, cut, end, interrupted };
   Outcome next(std::string& line) {
     for (;;) {
       if (const size_t end = held_.find('\n'); end != std::string::npos) {
         line = held_.substr(0, end);
         held_.erase(0, end + 1);
-        return Outcome::line;
+        return line.size() < kCutLine ? Outcome::line : Outcome::cut;
       }
       if (!interrupts_.wait_readable(STDIN_FILENO)) {
         held_.clear();
@@ -75,8 +78,14 @@ class Chat {
         continue;
       }
       warned = false;
+      if (outcome == Lines::Outcome::cut) {
+        tell("{}\n",
+             dim("The terminal keeps 4095 bytes of a line, so the message may lack its end: it was not sent. "
+                 "Give it as shorter lines between \"\"\", or as a file: varve run --prompt - < FILE"));
+        continue;
+      }
       if (message.find_first_not_of(" \t\n") == std::string::npos) continue;
-      if (message.starts_with('/')) {
+      if (is_command(message)) {
         if (!command(message)) return 0;
         continue;
       }
@@ -90,19 +99,30 @@ class Chat {
   Lines::Outcome read_message(std::string& message) {
     tell("{}", dim(">>> "));
     std::fflush(stderr);
-    const Lines::Outcome outcome = lines_.next(message);
-    if (outcome != Lines::Outcome::line || !message.starts_with("\"\"\"")) return outcome;
+    using Outcome = Lines::Outcome;
+    Outcome outcome = lines_.next(message);
+    const bool is_text = outcome == Outcome::line || outcome == Outcome::cut;
+    if (!is_text || !message.starts_with("\"\"\"")) return outcome;
     message.erase(0, 3);
     while (!message.ends_with("\"\"\"")) {
       tell("{}", dim("... "));
       std::fflush(stderr);
       std::string more;
-      const Lines::Outcome next = lines_.next(more);
-      if (next != Lines::Outcome::line) return next;
+      const Outcome next = lines_.next(more);
+      if (next == Outcome::cut)
+        outcome = next;  // the rest of the message is still to be read, and not to be taken for others
+      else if (next != Outcome::line)
+        return next;
       message += "\n" + more;
     }
     message.resize(message.size() - 3);
     return outcome;
+  }
+
+  /// A lone word that begins with / ; "/etc/hosts is what?" is a message.
+  static bool is_command(const std::string& message) {
+    const std::string word = message.substr(0, message.find_last_not_of(" \t") + 1);
+    return word.starts_with('/') && word.find_first_of(" \t\n") == std::string::npos;
   }
 
   /// False: leave.
@@ -113,10 +133,11 @@ class Chat {
       clear();
       tell("{}\n", dim("The conversation is forgotten."));
     } else {
-      if (word != "/help")
-        tell("There is no command {}. (A message that begins with / needs a space before it.)\n",
+      if (word == "/help")
+        tell("{}", kHelp);
+      else
+        tell("There is no command {}; /help lists them. (A space before it makes it a message.)\n",
              printable(word));
-      tell("{}", kHelp);
     }
     return true;
   }

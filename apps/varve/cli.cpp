@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <type_traits>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -17,14 +19,24 @@ namespace {
 
 constexpr const char* kLogLevels = "trace, debug, info, warn, error, off";
 
-std::string refuse_number(const std::string& text, const Options::Range& range, bool whole) {
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  const bool is_number = !text.empty() && *end == '\0' && std::isfinite(value);
-  if (is_number && value >= range.low && value <= range.high && (!whole || value == std::floor(value)))
-    return {};
-  return fmt::format("'{}' is not a {} from {} to {}", text, whole ? "whole number" : "number", range.low,
-                     range.high);
+/// All of `text` as a decimal number; neither 0x10 nor inf is one, and 010 is ten.
+template <class T>
+std::optional<T> decimal(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (!std::isfinite(static_cast<double>(value))) return std::nullopt;
+  return value;
+}
+
+template <class T>
+std::string refuse_number(const std::string& text, const Options::Range& range) {
+  const std::optional<T> value = decimal<T>(text);
+  const double number = value ? static_cast<double>(*value) : 0;
+  const bool above = range.open ? number > range.low : number >= range.low;
+  if (value && above && number <= range.high) return {};
+  return fmt::format("'{}' is not a {} {} {} to {}", text, std::is_integral_v<T> ? "whole number" : "number",
+                     range.open ? "above" : "from", range.low, range.high);
 }
 
 class CliOptions : public Options {
@@ -33,7 +45,10 @@ class CliOptions : public Options {
 
   void positional(const OptionText& text, std::string& into, bool required) override {
     // CLI11 takes a name that begins with no dash as a positional.
-    app_.add_option(text.names, into, text.about)->type_name("")->required(required);
+    app_.add_option(text.names, into, text.about)
+        ->type_name("")
+        ->required(required)
+        ->check([](const std::string& word) { return word.empty() ? "the word is empty" : std::string(); });
     if (*text.value) words_ += (words_.empty() ? "" : " ") + std::string(text.value);
   }
   void flag(const char* names, const char* about, bool& into) override { app_.add_flag(names, into, about); }
@@ -44,32 +59,41 @@ class CliOptions : public Options {
     app_.add_option(text.names, into, text.about)->type_name(text.value)->expected(1)->take_all();
   }
   void choice(const OptionText& text, const std::vector<std::string>& words, std::string& into) override {
-    once(app_.add_option(text.names, into, text.about), text)->check([words](const std::string& word) {
+    CLI::Option* option = once(app_.add_option(text.names, into, text.about), text);
+    for (const std::string& name : option->get_lnames())
+      values_["--" + name] = fmt::format("{}", fmt::join(words, " "));
+    option->check([words](const std::string& word) {
       for (const std::string& known : words)
         if (known == word) return std::string();
       return fmt::format("'{}' is not one of {}", word, fmt::join(words, ", "));
     });
   }
   void number(const OptionText& text, Range range, std::optional<double>& into) override {
-    once(app_.add_option(text.names, into, text.about), text)->check([range](const std::string& word) {
-      return refuse_number(word, range, false);
-    });
+    numeric(text, range, into);
   }
   void integer(const OptionText& text, Range range, std::optional<int64_t>& into) override {
-    once(app_.add_option(text.names, into, text.about), text)->check([range](const std::string& word) {
-      return refuse_number(word, range, true);
-    });
+    numeric(text, range, into);
   }
 
   /// Words that its positionals may be.
   const std::string& words() const { return words_; }
+  /// By option: the words that it takes.
+  const std::map<std::string, std::string>& values() const { return values_; }
 
  private:
+  /// The library's own conversion takes 010 for eight and 0x10 for sixteen.
+  template <class T>
+  void numeric(const OptionText& text, Range range, std::optional<T>& into) {
+    const auto keep = [&into](const std::string& word) { into = decimal<T>(word); };
+    once(app_.add_option_function<std::string>(text.names, keep, text.about), text)
+        ->check([range](const std::string& word) { return refuse_number<T>(word, range); });
+  }
   static CLI::Option* once(CLI::Option* option, const OptionText& text) {
     return option->type_name(text.value)->expected(1)->allow_extra_args(false);
   }
   CLI::App& app_;
   std::string words_;
+  std::map<std::string, std::string> values_;
 };
 
 /// All commands with the parser that knows them.
@@ -77,7 +101,8 @@ struct CommandLine {
   CLI::App app{"varve runs open language models on this machine's CPU.", "varve"};
   std::vector<std::unique_ptr<Command>> commands = all_commands();
   std::vector<CLI::App*> parsers;
-  std::vector<std::string> words;  // of each command's positionals
+  std::vector<std::string> words;                          // of each command's positionals
+  std::vector<std::map<std::string, std::string>> values;  // of each command's options
   std::string log_level = "warn";
   bool show_version = false;
 
@@ -97,6 +122,8 @@ struct CommandLine {
       CliOptions options(*parser);
       command->declare(options);
       words.push_back(options.words());
+      values.push_back(options.values());
+      values.back()["--log-level"] = "trace debug info warn error off";
       parser->add_option("--log-level", log_level, fmt::format("What goes to standard error: {}", kLogLevels))
           ->type_name("LEVEL")
           ->check([](const std::string& word) {
@@ -125,6 +152,15 @@ int failure(std::string_view message) {
   std::fflush(stdout);
   tell("varve: {}\n", printable_lines(message));
   return 1;
+}
+
+/// What is wrong with the words of a command: the library counts arguments where an option was repeated.
+std::string parse_message(const CLI::App& parser, const CLI::ParseError& error) {
+  for (const CLI::Option* option : parser.get_options())
+    if (!option->get_lnames().empty() && option->get_type_size() > 0 &&
+        option->get_multi_option_policy() == CLI::MultiOptionPolicy::Throw && option->count() > 1)
+      return fmt::format("--{} is given {} times; once is enough", option->get_lnames()[0], option->count());
+  return error.what();
 }
 
 int print_help(const std::string& text) {
@@ -161,8 +197,12 @@ std::vector<CommandShape> command_shapes() {
   std::vector<CommandShape> shapes;
   for (size_t i = 0; i < line.commands.size(); ++i) {
     const Command::About about = line.commands[i]->about();
-    CommandShape shape{
-        .name = about.name, .summary = about.summary, .options = {}, .words = line.words[i], .names = {}};
+    CommandShape shape{.name = about.name,
+                       .summary = about.summary,
+                       .options = {},
+                       .values = line.values[i],
+                       .words = line.words[i],
+                       .names = {}};
     for (const CLI::Option* option : line.parsers[i]->get_options()) {
       for (const std::string& name : option->get_lnames())
         shape.options.emplace_back("--" + name, option->get_description());
@@ -187,7 +227,8 @@ int run_command_line(int argc, const char* const* argv) {
     return print_help(line.app.help());
   } catch (const CLI::ParseError& error) {
     for (size_t i = 0; i < line.parsers.size(); ++i)
-      if (line.parsers[i]->parsed()) return usage_error(line.commands[i]->about().name, error.what());
+      if (line.parsers[i]->parsed())
+        return usage_error(line.commands[i]->about().name, parse_message(*line.parsers[i], error));
     const std::string word = argc > 1 ? argv[1] : "";
     if (!word.starts_with('-'))
       return usage_error("", fmt::format("there is no command '{}'.{}", word, suggestion(line, word)));

@@ -3,6 +3,7 @@
 // library stays behind cli.cpp. Errors of usage end with exit code 2, all others with 1.
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ class Options {
   struct Range {
     double low;
     double high;
+    bool open = false;  // `low` itself is not in it
   };
   /// Refuses what is not a finite number within the range.
   virtual void number(const OptionText& text, Range range, std::optional<double>& into) = 0;
@@ -64,6 +66,7 @@ struct CommandShape {
   std::string name;
   std::string summary;
   std::vector<std::pair<std::string, std::string>> options;  // "--json" and what it does
+  std::map<std::string, std::string> values;                 // of "--precision": "fast exact"
   std::string words;                                         // that may stand as positionals: "bash zsh"
   std::string names;  // the command whose --names lists what else may: "list" for models; or ""
 };

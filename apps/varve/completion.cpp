@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kBash = R"sh(# bash completion for varve: source <(varve completion bash)
 _varve() {
-  local current=${COMP_WORDS[COMP_CWORD]} options="" words="" names=""
+  local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options="" words="" names="" values=""
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "@COMMANDS@ --help --version" -- "$current"))
@@ -17,6 +17,12 @@ _varve() {
   fi
   case ${COMP_WORDS[1]} in
 @CASES@  esac
+  case "${COMP_WORDS[1]} $before" in
+@VALUES@  esac
+  if [ -n "$values" ]; then
+    COMPREPLY=($(compgen -W "$values" -- "$current"))
+    return
+  fi
   case $current in
     -*) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;
     *)
@@ -33,7 +39,7 @@ constexpr std::string_view kZsh = R"sh(#compdef varve
 # zsh completion for varve: source <(varve completion zsh)
 _varve() {
   local -a commands options
-  local words_here="" names=""
+  local words_here="" names="" values=""
   commands=(
 @COMMANDS@  )
   if (( CURRENT == 2 )); then
@@ -42,6 +48,12 @@ _varve() {
   fi
   case $words[2] in
 @CASES@  esac
+  case "$words[2] $words[CURRENT-1]" in
+@VALUES@  esac
+  if [[ -n $values ]]; then
+    compadd -- ${=values}
+    return
+  fi
   if [[ $words[CURRENT] == -* ]]; then
     _describe 'option' options
   else
@@ -53,10 +65,19 @@ _varve() {
 compdef _varve varve
 )sh";
 
-std::string fill(std::string_view script, std::string_view commands, std::string_view cases) {
-  const size_t first = script.find("@COMMANDS@"), second = script.find("@CASES@");
-  return fmt::format("{}{}{}{}{}", script.substr(0, first), commands,
-                     script.substr(first + 10, second - first - 10), cases, script.substr(second + 7));
+std::string fill(std::string script, const std::vector<CommandShape>& shapes, const std::string& commands,
+                 const std::string& cases) {
+  std::string values;
+  for (const CommandShape& shape : shapes)
+    for (const auto& [option, words] : shape.values)
+      values += fmt::format("    \"{} {}\") values=\"{}\" ;;\n", shape.name, option, words);
+  const auto put = [&](std::string_view mark, const std::string& text) {
+    script.replace(script.find(mark), mark.size(), text);
+  };
+  put("@COMMANDS@", commands);
+  put("@CASES@", cases);
+  put("@VALUES@", values);
+  return script;
 }
 
 /// For a zsh word list in single quotes: 'name:text'.
@@ -83,7 +104,7 @@ std::string bash_script(const std::vector<CommandShape>& shapes) {
     cases += fmt::format("    {}) options=\"{}\"; words=\"{}\"; names=\"{}\" ;;\n", shape.name,
                          fmt::join(options, " "), shape.words, shape.names);
   }
-  return fill(kBash, fmt::format("{}", fmt::join(names, " ")), cases);
+  return fill(std::string(kBash), shapes, fmt::format("{}", fmt::join(names, " ")), cases);
 }
 
 std::string zsh_script(const std::vector<CommandShape>& shapes) {
@@ -95,7 +116,7 @@ std::string zsh_script(const std::vector<CommandShape>& shapes) {
     cases += fmt::format("    {}) options=({}); words_here=\"{}\"; names=\"{}\" ;;\n", shape.name,
                          fmt::join(options, " "), shape.words, shape.names);
   }
-  return fill(kZsh, names, cases);
+  return fill(std::string(kZsh), shapes, names, cases);
 }
 
 class Completion : public Command {

@@ -58,7 +58,7 @@ class Eval : public Command {
         throw UsageError(fmt::format("--window is {}; the model has {} positions, which were learned",
                                      window(), model->spec().max_positions));
     const std::vector<int32_t> ids = ids_of_text(*subject);
-    ProgressBar bar(errors_are_terminal(), "tokens");
+    ProgressBar bar(errors_take_escapes(), "tokens");
     const engine::EvaluateOptions options{.window = window(), .progress = [&](int64_t done, int64_t total) {
                                             bar.update("predicting", static_cast<uint64_t>(done),
                                                        static_cast<uint64_t>(total));

@@ -38,6 +38,9 @@ class Families : public Command {
 
   int run() override {
     const std::string name = shown_family();
+    if (markdown_ + names_ + json_ > 1) throw UsageError("--json, --names and --markdown exclude each other");
+    if (!name.empty() && (markdown_ || names_))
+      throw UsageError("--markdown and --names are of all families, not of one");
     const auto library = family::FamilyLibrary::open(
         {.user_dir = family::FamilyLibrary::default_user_dir(), .file = file_.value_or("")});
     if (markdown_) {

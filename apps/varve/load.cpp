@@ -33,7 +33,7 @@ ops::Precision ModelOptions::precision_value() const {
 
 std::unique_ptr<runtime::LoadedModel> load_model(const ModelOptions& options) {
   const store::Located located = locate_model(open_store(), options.model);
-  ProgressBar bar(errors_are_terminal());
+  ProgressBar bar(errors_take_escapes());
   const std::string label = "loading " + printable(located.name);
   runtime::LoadOptions load{.precision = options.precision_value(),
                             .threads = static_cast<int>(options.threads.value_or(0)),
@@ -42,7 +42,7 @@ std::unique_ptr<runtime::LoadedModel> load_model(const ModelOptions& options) {
                             .family_file = options.family.value_or(""),
                             .progress = {}};
   // In a file or pipe a load of seconds is not worth a line.
-  if (errors_are_terminal())
+  if (errors_take_escapes())
     load.progress = [&](uint64_t done, uint64_t total) { bar.update(label, done, total); };
   auto model = runtime::LoadedModel::open(located.path, load);
   bar.erase();

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "commands.h"
+#include "interrupt.h"
 #include "load.h"
 #include "npy.h"
 #include "pages.h"
@@ -39,7 +40,10 @@ class Logits : public Command {
 
   int run() override {
     if (!ids_) throw UsageError("--ids is required");
-    if (!out_ || !out_->ends_with(".npy")) throw UsageError("--out FILE.npy is required");
+    if (!out_) throw UsageError("--out FILE.npy is required");
+    if (!out_->ends_with(".npy")) throw UsageError(fmt::format("--out: '{}' must end in .npy", *out_));
+    NpyWriter::check_target(*out_);
+    if (hidden_) NpyWriter::check_target(hidden_name());
     const std::vector<int32_t> ids = read_ids(*ids_ == "-" ? read_standard_input() : *ids_);
     if (ids.empty()) throw UsageError("--ids names no token");
     if (!model_.context) model_.context = std::max<int64_t>(static_cast<int64_t>(ids.size()), 2);
@@ -53,12 +57,16 @@ class Logits : public Command {
                          .expected = fmt::format("ids below {}", model->spec().vocab),
                          .found = {},
                          .advice = {}});
-    compute(*model, ids);
-    return 0;
+    return compute(*model, ids);
   }
 
  private:
-  void compute(runtime::LoadedModel& model, const std::vector<int32_t>& ids) const {
+  std::string hidden_name() const { return out_->substr(0, out_->size() - 4) + ".hidden.npy"; }
+
+  /// The exit code. A signal to end leaves no file.
+  int compute(runtime::LoadedModel& model, const std::vector<int32_t>& ids) const {
+    constexpr int kInterrupted = 130;  // as a shell reports Ctrl-C
+    const InterruptScope interrupts(InterruptScope::Signals::ending);
     const auto rows = static_cast<int64_t>(ids.size());
     const int64_t vocab = model.spec().vocab, width = model.spec().hidden;
     const auto states = static_cast<int64_t>(model.spec().layers.size()) + 1;
@@ -68,6 +76,7 @@ class Logits : public Command {
     const int64_t chunk = std::min(chunk_.value_or(512), rows);
     std::vector<float> logits(static_cast<size_t>(chunk * vocab));
     for (int64_t begin = 0; begin < rows; begin += chunk) {
+      if (interrupts.pending()) return kInterrupted;
       const int64_t count = std::min(chunk, rows - begin);
       nn::Step step;
       step.tokens.assign(ids.begin() + begin, ids.begin() + begin + count);
@@ -82,11 +91,12 @@ class Logits : public Command {
       logits_file.append({logits.data(), static_cast<size_t>(count * vocab)});
     }
     if (hidden_) {
-      NpyWriter hidden_file(out_->substr(0, out_->size() - 4) + ".hidden.npy", {states, rows, width});
+      NpyWriter hidden_file(hidden_name(), {states, rows, width});
       hidden_file.append(hidden);
       hidden_file.finish();
     }
     logits_file.finish();
+    return 0;
   }
 
   ModelOptions model_;

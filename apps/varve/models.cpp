@@ -13,8 +13,8 @@ store::Store open_store() { return store::Store(store::Places::from_environment(
 std::filesystem::path pull_with_bar(const store::Store& store, const store::Card& card) {
   tell("{}: {}\nLicence: {}{}\n", card.name, printable(card.title), printable(card.licence),
        card.home.empty() ? "" : fmt::format(" ({})", printable(card.home)));
-  const InterruptScope interrupts;
-  ProgressBar bar(errors_are_terminal());
+  const InterruptScope interrupts(InterruptScope::Signals::ending);
+  ProgressBar bar(errors_take_escapes());
   return store.pull(card, [&](const store::PullProgress& progress) {
     using Phase = store::PullProgress::Phase;
     const char* label = progress.phase == Phase::waiting       ? "waiting for another pull"

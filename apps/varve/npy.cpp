@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/checked.h"
@@ -36,11 +38,26 @@ void write_all(int fd, const void* data, size_t size, const std::filesystem::pat
 
 }  // namespace
 
+void NpyWriter::check_target(const std::filesystem::path& file) {
+  std::error_code error;
+  if (std::filesystem::is_directory(file, error)) {
+    errno = EISDIR;
+    fail(file, "cannot be written");
+  }
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) fail(folder, "cannot be written");
+}
+
 NpyWriter::NpyWriter(std::filesystem::path file, const std::vector<int64_t>& shape)
-    : file_(std::move(file)), partial_(file_.string() + ".partial") {
+    : file_(std::move(file)), partial_(file_.string() + ".XXXXXX") {
   left_ = static_cast<uint64_t>(checked_elements(shape).value_or(0));
-  fd_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd_ < 0) fail(partial_, "cannot be made");
+  // A name that nobody can foresee, and a file that was not there: in a folder that others write to, a link
+  // laid at the name would lead elsewhere.
+  fd_ = ::mkostemp(partial_.data(), O_CLOEXEC);
+  if (fd_ < 0) fail(file_, "cannot be made");
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::fchmod(fd_, 0666 & ~mask);
   std::string header =
       fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", fmt::join(shape, ", "));
   // Magic, version and length take 10 bytes; all of it is a multiple of 64 and ends in a line end.

@@ -12,6 +12,8 @@ namespace varve::app {
 
 class NpyWriter {
  public:
+  /// A LoadError when no file can get the name: before work that would be lost.
+  static void check_target(const std::filesystem::path& file);
   /// A LoadError when the file cannot be made.
   NpyWriter(std::filesystem::path file, const std::vector<int64_t>& shape);
   ~NpyWriter();
@@ -23,7 +25,8 @@ class NpyWriter {
   void finish();
 
  private:
-  std::filesystem::path file_, partial_;
+  std::filesystem::path file_;
+  std::string partial_;
   int fd_ = -1;
   uint64_t left_ = 0;
 };

@@ -49,6 +49,8 @@ class Run : public Command {
     const auto model = load_model(model_);
     load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (!ids_) model->text();  // says what is missing
+    if (ids_ && !model->has_text() && !json_)
+      tell("{}\n", dim("This model has no tokenizer: there are ids (see --json), but no text."));
     bool plain = raw_;
     if (!ids_ && !plain && model->text().templates().empty()) {
       if (system_)
@@ -78,6 +80,8 @@ class Run : public Command {
     if (prompt_ && ids_) throw UsageError("--prompt and --ids exclude each other");
     if (system_ && (raw_ || ids_))
       throw UsageError("--system has no meaning with --raw or --ids: there is no chat template");
+    if (system_ && !is_utf8(*system_)) throw UsageError("--system: the text is not UTF-8");
+    sampling_.check();
     if (json_ && !prompt_ && !ids_ && input_is_terminal()) throw UsageError("--json needs --prompt or --ids");
   }
 

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
+
+#include "words.h"
 
 namespace varve::app {
 
@@ -16,14 +19,14 @@ engine::LogitBias read_bias(const std::string& text) {
   const auto id = std::from_chars(text.data(), end, bias.id);
   if (id.ec == std::errc() && id.ptr != end && *id.ptr == '=') {
     const auto number = std::from_chars(id.ptr + 1, end, bias.bias);
-    if (number.ec == std::errc() && number.ptr == end) return bias;
+    if (number.ec == std::errc() && number.ptr == end && std::isfinite(bias.bias)) return bias;
   }
   throw UsageError(fmt::format("--logit-bias: '{}' is not ID=NUMBER", text));
 }
 
 Options::Range range(std::string_view field) {
   const engine::SamplingRange& range = engine::sampling_range(field);
-  return {range.low, range.high};
+  return {range.low, range.high, range.above_low};
 }
 
 /// "top_p" is spelled --top-p here.
@@ -64,6 +67,8 @@ void SamplingOptions::check() const {
   auto error = engine::refuse(sampling({}), kAnyVocabulary);
   if (!error) error = engine::refuse(limits(), kAnyVocabulary);
   if (error) throw UsageError(fmt::format("{}: {}", option_of(error->field), error->message));
+  for (const std::string& text : stop)
+    if (!is_utf8(text)) throw UsageError("--stop: the text is not UTF-8");
 }
 
 engine::Sampling SamplingOptions::sampling(const runtime::SamplingDefaults& defaults) const {

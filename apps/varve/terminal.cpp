@@ -12,6 +12,10 @@ namespace varve::app {
 
 bool output_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 bool errors_are_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+bool errors_take_escapes() {
+  const char* term = std::getenv("TERM");
+  return errors_are_terminal() && term && *term && std::string_view(term) != "dumb";
+}
 bool input_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
 int terminal_width() {
@@ -22,9 +26,7 @@ int terminal_width() {
 
 std::string dim(std::string_view text) {
   const char* no_color = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
-  const bool plain = (no_color && *no_color) || !term || std::string_view(term) == "dumb";
-  if (plain || !errors_are_terminal()) return std::string(text);
+  if ((no_color && *no_color) || !errors_take_escapes()) return std::string(text);
   return fmt::format("\x1b[2m{}\x1b[0m", text);
 }
 

@@ -16,6 +16,8 @@ namespace varve::app {
 bool output_is_terminal();
 bool errors_are_terminal();
 bool input_is_terminal();
+/// The same as errors_are_terminal(), and TERM names one that knows escape sequences.
+bool errors_take_escapes();
 
 /// Columns of the terminal on standard error, 80 when it does not say.
 int terminal_width();

@@ -11,7 +11,10 @@ namespace varve::app {
 /// names what is no id.
 std::vector<int32_t> read_ids(std::string_view text);
 
-/// All of standard input, byte for byte. A LoadError above 1 GB.
+/// Every byte belongs to a well-formed character (Unicode 15, table 3-7).
+bool is_utf8(std::string_view text);
+
+/// All of standard input, byte for byte. A LoadError above 1 GB, or when it cannot be read.
 std::string read_standard_input();
 
 /// A whole file, or standard input for "-".

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/json.h"
 
@@ -37,6 +38,9 @@ std::string toml_value(const Value& value) {
     for (const Value& item : value.array()) items.push_back(toml_value(item));
     return fmt::format("[{}]", fmt::join(items, ", "));
   }
+  // JSON has no word for these.
+  if (value.kind() == Value::Kind::real && !std::isfinite(value.number()))
+    return std::isnan(value.number()) ? "nan" : value.number() > 0 ? "inf" : "-inf";
   return json::dump(value);
 }
 

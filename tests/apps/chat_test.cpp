@@ -136,6 +136,28 @@ TEST_F(Chat, CtrlCStopsTheAnswerThenTheProgram) {
   EXPECT_EQ(terminal.exit_code(), 0);
 }
 
+TEST_F(Chat, ALineThatTheTerminalCutsIsNotSent) {
+  Terminal terminal({"run", model_.string(), "--max-tokens", "2", "--quiet"});
+  terminal.wait_for(">>> ");
+  for (int i = 0; i < 50; ++i) terminal.type(std::string(100, 'a'));
+  terminal.type("\n");
+  terminal.wait_for("it was not sent");
+  terminal.wait_for(">>> ");
+  terminal.type("/exit\n");
+  EXPECT_EQ(terminal.exit_code(), 0);
+}
+
+TEST_F(Chat, OnlyALoneWordIsACommand) {
+  Terminal terminal({"run", model_.string(), "--max-tokens", "2"});
+  terminal.wait_for(">>> ");
+  terminal.type("/nope\n");
+  terminal.wait_for("There is no command /nope; /help lists them.");
+  terminal.type("/etc/hosts is what?\n");
+  terminal.wait_for("first token after");
+  terminal.type("/exit\n");
+  EXPECT_EQ(terminal.exit_code(), 0);
+}
+
 TEST_F(Chat, CtrlDLeaves) {
   Terminal terminal({"run", model_.string()});
   terminal.wait_for(">>> ");

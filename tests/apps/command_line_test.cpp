@@ -45,6 +45,20 @@ TEST(CommandLine, UsageErrorsEndWith2AndPointToHelp) {
                                                 {"pull"},
                                                 {"completion", "fish"},
                                                 {"--nope"},
+                                                {"run", ""},
+                                                {"pull", ""},
+                                                {"run", "x", "--prompt", "a", "--seed", "0x10"},
+                                                {"run", "x", "--prompt", "a", "--top-p", "0"},
+                                                {"run", "x", "--prompt", "a", "--typical-p", "0"},
+                                                {"run", "x", "--prompt", "a", "--logit-bias", "1=nan"},
+                                                {"run", "x", "--prompt", "a", "--stop", ""},
+                                                {"run", "x", "--prompt", "a", "--stop", "\xff"},
+                                                {"run", "x", "--prompt", "a", "--system", "\xff"},
+                                                {"run", "x", "--ids", "1,,2"},
+                                                {"run", "x", "--ids", "1,2,"},
+                                                {"logits", "x", "--ids", "1", "--out", "x"},
+                                                {"families", "--markdown", "--json"},
+                                                {"families", "llama", "--markdown"},
                                                 {"list", "--log-level", "loud"}}) {
     const Outcome outcome = run_varve(words);
     EXPECT_EQ(outcome.code, 2) << words[0];
@@ -81,6 +95,34 @@ TEST(CommandLine, SamplingOptionsAreHeldToTheEnginesRanges) {
   EXPECT_EQ(fine.code, 1) << fine.err;
 }
 
+TEST(CommandLine, UsageErrorsNameTheOption) {
+  const auto message = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"run", "x", "--prompt", "a"});
+    return run_varve(words).err;
+  };
+  EXPECT_THAT(message({"--seed", "1", "--seed", "2"}), HasSubstr("--seed is given 2 times"));
+  EXPECT_THAT(message({"--top-p", "0"}), HasSubstr("--top-p: '0' is not a number above 0 to 1"));
+  EXPECT_THAT(message({"--logit-bias", "1=nan"}), HasSubstr("--logit-bias"));
+  EXPECT_THAT(message({"--stop", ""}), HasSubstr("--stop"));
+  EXPECT_THAT(run_varve({"logits", "x", "--ids", "1", "--out", "x"}).err, HasSubstr("must end in .npy"));
+}
+
+TEST(CommandLine, NumbersAreDecimal) {
+  const Outcome outcome = run_varve({"run", "x", "--prompt", "a", "--threads", "02000"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("'02000' is not a whole number from 1 to 1024"));
+  // 01777 is above 1024 and, as octal, 1023.
+  EXPECT_EQ(run_varve({"run", "x", "--prompt", "a", "--threads", "01777"}).code, 2);
+}
+
+TEST(CommandLine, LogitsForAFolderAreRefusedBeforeTheWork) {
+  const std::filesystem::path folder = store_home() / "folder.npy";
+  std::filesystem::create_directories(folder);
+  const Outcome outcome = run_varve({"logits", "x", "--ids", "1", "--out", folder.string()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("Is a directory"));
+}
+
 TEST(CommandLine, OtherErrorsEndWith1) {
   const Outcome outcome = run_varve({"pull", "smolm2"});
   EXPECT_EQ(outcome.code, 1);
@@ -100,6 +142,15 @@ TEST(CommandLine, ListAsJsonIsPureJson) {
   EXPECT_EQ(outcome.code, 0);
   EXPECT_THAT(outcome.out, StartsWith("["));
   EXPECT_THAT(outcome.out, HasSubstr("\"name\": \"smollm2\""));
+}
+
+TEST(CommandLine, CompletionOffersTheValuesOfOptions) {
+  for (const char* shell : {"bash", "zsh"}) {
+    const std::string script = run_varve({"completion", shell}).out;
+    EXPECT_THAT(script, HasSubstr("\"run --precision\") values=\"fast exact\"")) << shell;
+    EXPECT_THAT(script, HasSubstr("\"list --log-level\") values=\"trace debug")) << shell;
+    EXPECT_THAT(script, HasSubstr("\"bench --synthetic\") values=\"")) << shell;
+  }
 }
 
 TEST(CommandLine, CompletionScriptsNameEveryCommand) {

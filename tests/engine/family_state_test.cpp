@@ -75,8 +75,11 @@ TEST_P(FamilyState, AResumedConversationGoesOnWithTheSameBits) {
   test::Testimony testimony;
   test::Witness witness(*loaded_.model, testimony);
   auto make = [&](int64_t step_tokens) {
-    auto made = Engine::create(witness, *loaded_.backend, nullptr,
-                               {.memory = {.context = 256, .max_sequences = 2}, .step_tokens = step_tokens});
+    const int64_t most = loaded_.model->spec().max_positions;
+    auto made = Engine::create(
+        witness, *loaded_.backend, nullptr,
+        {.memory = {.context = most > 0 ? std::min<int64_t>(most, 256) : 256, .max_sequences = 2},
+         .step_tokens = step_tokens});
     EXPECT_TRUE(made.ok()) << made.error().message;
     return std::move(made.value());
   };

@@ -52,10 +52,9 @@ pub const MAX_JSON_DEPTH: usize = 64;
 pub const MAX_TEMPLATE_STEPS: u64 = 1_000_000;
 pub const MAX_TEMPLATE_OUTPUT: usize = 16 << 20;
 pub const MAX_TEMPLATE_RECURSION: usize = 64;
-/// Tokens of one expression or tag, elif branches of a template, and nested blocks.
+/// Tokens of one expression or tag, and elif branches of a template.
 pub const MAX_TAG_TOKENS: usize = 2000;
 pub const MAX_TEMPLATE_BRANCHES: usize = 1000;
-pub const MAX_TEMPLATE_NESTING: usize = 200;
 pub const MAX_GRAMMAR_BYTES: usize = 1 << 20;
 
 /// Refuses JSON that nests deeper than any real file does, before a recursive parser sees it.

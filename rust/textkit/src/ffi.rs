@@ -40,7 +40,12 @@ fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
-            let text = info.to_string();
+            // The message alone: the place names folders of the machine that built this.
+            let payload = info.payload();
+            let text = match payload.downcast_ref::<String>() {
+                Some(text) => text.clone(),
+                None => payload.downcast_ref::<&str>().copied().unwrap_or("it panicked").to_owned(),
+            };
             PANIC.with(|p| {
                 if let Ok(mut p) = p.try_borrow_mut() {
                     *p = text;

@@ -7,6 +7,7 @@ pub mod ffi;
 mod ffi_render;
 mod ffi_tokenizer;
 pub mod grammar;
+mod limits;
 mod model;
 mod shape;
 pub mod shim;

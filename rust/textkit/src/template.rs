@@ -28,7 +28,6 @@ pub struct Template {
 impl Template {
     pub fn compile(source: &str) -> Result<Self> {
         check_size("chat template", source.len(), MAX_TEMPLATE_BYTES)?;
-        shape::check(source)?;
         let source = source.to_owned();
         // The compiler computes constant expressions, so it has a budget as well.
         let env = budget::run(&Strikes::default(), move || environment(&source))?;
@@ -60,6 +59,8 @@ fn environment(source: &str) -> Result<Environment<'static>> {
         .lstrip_blocks(true)
         .build()
         .map_err(|e| describe(&e))?;
+    let source = without_generation_marks(source);
+    shape::check(&source, &syntax)?;
     env.set_syntax(syntax);
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_undefined_behavior(UndefinedBehavior::Lenient);
@@ -67,7 +68,7 @@ fn environment(source: &str) -> Result<Environment<'static>> {
     env.set_fuel(Some(MAX_TEMPLATE_STEPS));
     env.set_debug(false);
     shim::install(&mut env);
-    env.add_template_owned(NAME, without_generation_marks(source)).map_err(|e| describe(&e))?;
+    env.add_template_owned(NAME, source).map_err(|e| describe(&e))?;
     Ok(env)
 }
 

@@ -22,6 +22,7 @@ use crate::decode::Decoding;
 use crate::error::{
     check_json_depth, check_size, Result, TextError, MAX_TOKENIZER_BYTES, MAX_VOCAB,
 };
+use crate::limits::check_steps;
 use crate::model::{without_control, SharedModel, Unshield, LITERAL, SHIELD};
 
 type Pipeline =
@@ -128,6 +129,7 @@ impl Tokenizer {
     pub fn from_json(json: &[u8], extra_control: &[String]) -> Result<Self> {
         check_size("tokenizer.json", json.len(), MAX_TOKENIZER_BYTES)?;
         check_json_depth("tokenizer.json", json)?;
+        check_steps(json)?;
         let mut file: File = serde_json::from_slice(json)
             .map_err(|e| TextError::invalid(format!("tokenizer.json is not usable: {e}")))?;
         if let ModelWrapper::BPE(bpe) = &mut file.model {
