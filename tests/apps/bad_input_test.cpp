@@ -1,11 +1,14 @@
 // Whatever is wrong with a model, there is one clear message that names the file, on standard error, with a
 // non-zero exit code and nothing on standard output.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "apps/run_binary.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/system_memory.h"
 #include "support/data.h"
+#include "support/safetensors_writer.h"
 #include "support/sanitized.h"
 
 namespace varve::test {
@@ -120,6 +123,22 @@ TEST_F(BadInput, TooLittleMemory) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.err,
               AllOf(HasSubstr("too little memory"), HasSubstr(model_.string()), HasSubstr("free")));
+}
+
+// A file may hold what the model has no use for: what is left out needs no memory.
+TEST_F(BadInput, WhatIsLeftOutNeedsNoMemory) {
+  const uint64_t more = (available_memory() / 4096 + (1 << 20)) * 4096;
+  const std::string header = fmt::format(R"({{"model.layers.0.self_attn.rotary_emb.inv_freq":)"
+                                         R"({{"dtype":"F32","shape":[{}],"data_offsets":[0,{}]}}}})",
+                                         more / 4, more);
+  const fs::path extra = model_ / "model-extra.safetensors";
+  write_text(extra, raw_safetensors(header));
+  std::error_code sparse;
+  fs::resize_file(extra, 8 + header.size() + more, sparse);
+  if (sparse) GTEST_SKIP() << "needs a file system with sparse files: " << sparse.message();
+  const Outcome outcome = run_varve({"run", model_.string(), "--ids", "1", "--max-tokens", "1"});
+  fs::remove(extra);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
 }
 
 TEST_F(BadInput, RequestsThatCannotBeMet) {
