@@ -43,3 +43,10 @@ if grep -q 'cargo-web' <(tail -n 1 "$work/calls"); then echo "a new cargo was to
 
 # Everything trusted.
 env -i PATH="$bin" VARVE_SETUP=skip "$bin/bash" "$source/scripts/setup"
+
+# A cargo that does not run, as rustup's without a toolchain, does not hide one further on.
+fake cargo 'exit 1'
+mkdir "$work/other"
+printf '#!%s/bash\necho "cargo 1.96.1"\n' "$bin" >"$work/other/cargo" && chmod +x "$work/other/cargo"
+env -i PATH="$bin:$work/other" HOME="$work" "$bin/bash" "$source/scripts/setup" >"$work/out" 2>&1 || true
+if grep -q 'cargo-web' <(tail -n 1 "$work/calls"); then echo "a cargo that runs was not found"; exit 1; fi
