@@ -74,6 +74,16 @@ Array canonical_tensors(nn::WeightSource& weights) {
 
 Array texts(const std::vector<std::string>& words) { return Array(words.begin(), words.end()); }
 
+/// A message of several lines in one.
+std::string one_line(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n') out += ';';
+    if (c != '\n' && (c != ' ' || out.empty() || out.back() != ' ')) out += c;
+  }
+  return out;
+}
+
 /// Everything that is known, as one document; the text form prints the same.
 class Report {
  public:
@@ -264,7 +274,7 @@ class Inspect : public Command {
     print_quantization(*facts.find("quantization"));
     const Value& text = *facts.find("text");
     if (const Value* missing = text.find("missing"))
-      line("text", printable(missing->text()));
+      line("text", printable(one_line(missing->text())));
     else
       line("text", fmt::format("{} tokens, {} chat templates", text.find("vocabulary")->integer(),
                                text.find("templates")->array().size()));
@@ -273,6 +283,8 @@ class Inspect : public Command {
       line("1000 tokens",
            fmt::format("{} fast, {} exact", size(memory->find("kv_bytes_per_1000_tokens_fast")),
                        size(memory->find("kv_bytes_per_1000_tokens_exact"))));
+      if (memory->find("state_bytes_per_sequence")->integer() > 0)
+        line("a sequence", fmt::format("{} of state", size(memory->find("state_bytes_per_sequence"))));
       line("free memory", size(memory->find("available_bytes")));
     }
     for (const Value& one : facts.find("inferred")->array()) line("inferred", printable(one.text()));

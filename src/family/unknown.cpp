@@ -103,6 +103,16 @@ std::string type_of(const Checkpoint& checkpoint) {
   return type && type->is_text() ? type->text() : std::string();
 }
 
+/// Whether the config's architectures are the family's.
+bool names_architecture(const Match& match, const Checkpoint& checkpoint) {
+  const Value* list = checkpoint.config.find("architectures");
+  if (!list || !list->is_array()) return false;
+  return std::any_of(list->array().begin(), list->array().end(), [&](const Value& name) {
+    return name.is_text() && std::find(match.architectures.begin(), match.architectures.end(), name.text()) !=
+                                 match.architectures.end();
+  });
+}
+
 }  // namespace
 
 std::vector<Fit> fits(const Checkpoint& checkpoint, const FamilyLibrary& library) {
@@ -111,9 +121,11 @@ std::vector<Fit> fits(const Checkpoint& checkpoint, const FamilyLibrary& library
   // A name that is nearly the model_type counts for as much as two tensors or keys that do not fit.
   const std::string alike = nearest(type_of(checkpoint), library.names());
   auto score = [&](const Fit& fit) { return fit.distance() + (fit.family == alike ? 0 : 2); };
+  auto named = [&](const Fit& fit) { return names_architecture(library.match_of(fit.family), checkpoint); };
   std::stable_sort(out.begin(), out.end(), [&](const Fit& a, const Fit& b) {
     if (a.resolves != b.resolves) return a.resolves;
-    return score(a) < score(b);
+    if (score(a) != score(b)) return score(a) < score(b);
+    return named(a) && !named(b);
   });
   return out;
 }
@@ -144,14 +156,20 @@ void refuse_unknown(const Checkpoint& checkpoint, const FamilyLibrary& library, 
         nearest_fit.family, listed(unread, 24), nearest_fit.family, listed(nearest_fit.unclaimed, 16),
         listed(nearest_fit.missing, 16));
   }
+  const std::string advice = fmt::format(
+      "A new family is a file (docs/family-language.md): put it in ~/.config/varve/families or give it with "
+      "--family.{}",
+      all.empty()
+          ? ""
+          : fmt::format(" If this is {0} under another name, the one line extends = \"{0}\" is enough.",
+                        all.front().family));
   const std::string_view what = gguf ? "GGUF architecture" : "model_type";
   throw LoadError({.what = type.empty() ? fmt::format("the config names no {} that a family knows", what)
                                         : fmt::format("no family reads {} \"{}\"", what, type),
                    .where = where,
                    .expected = fmt::format("one of {}", fmt::join(known, ", ")),
                    .found = std::move(found),
-                   .advice = "A new family is a file (docs/family-language.md): put it in "
-                             "~/.config/varve/families or give it with --family."});
+                   .advice = advice});
 }
 
 }  // namespace varve::family
