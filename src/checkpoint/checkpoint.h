@@ -97,5 +97,8 @@ AffineWords affine_from_ternary(const Tensor& packed, float step, DType dtype);
 /// Finite numbers made ternary as Transformers' AutoBitLinear does it where it is "online": the step is the
 /// mean magnitude, rounded to `dtype`.
 AffineWords ternarise(std::span<const float> weights, int64_t cols, DType dtype);
+/// The same as float32 numbers [rows, cols], for widths that make no whole groups.
+std::vector<float> numbers_from_ternary(const Tensor& packed, float step);
+std::vector<float> ternarised_numbers(std::span<const float> weights, DType dtype);
 
 }  // namespace varve::checkpoint

@@ -32,6 +32,27 @@ AffineWords with_step(int64_t rows, int64_t cols, float step, DType dtype) {
   return out;
 }
 
+/// The mean magnitude of the weights as a number of `dtype`, and what they are multiplied with before they
+/// are rounded.
+struct OnlineStep {
+  float step, scale;
+};
+
+OnlineStep online_step(std::span<const float> weights, DType dtype) {
+  double sum = 0;
+  for (const float w : weights) sum += std::abs(double{w});
+  check(std::isfinite(sum), "ternarise of numbers that are none");
+  const float mean = static_cast<float>(sum / static_cast<double>(weights.size()));
+  const float scale = 1.0f / std::max(mean, 1e-5f);
+  float step = 1.0f / scale;
+  if (dtype == DType::f16) step = f16_to_f32(f32_to_f16(step));
+  if (dtype == DType::bf16) step = bf16_to_f32(f32_to_bf16(step));
+  return {step, scale};
+}
+
+/// -1, 0 or 1.
+float ternary(float weight, float scale) { return std::clamp(std::nearbyint(weight * scale), -1.0f, 1.0f); }
+
 }  // namespace
 
 int ternary_group(int64_t cols) {
@@ -61,20 +82,31 @@ AffineWords affine_from_ternary(const Tensor& packed, float step, DType dtype) {
 
 AffineWords ternarise(std::span<const float> weights, int64_t cols, DType dtype) {
   const auto rows = static_cast<int64_t>(weights.size()) / cols;
-  double sum = 0;
-  for (const float w : weights) sum += std::abs(double{w});
-  check(std::isfinite(sum), "ternarise of numbers that are none");
-  const float mean = static_cast<float>(sum / static_cast<double>(weights.size()));
-  const float scale = 1.0f / std::max(mean, 1e-5f);
-  float step = 1.0f / scale;
-  if (dtype == DType::f16) step = f16_to_f32(f32_to_f16(step));
-  if (dtype == DType::bf16) step = bf16_to_f32(f32_to_bf16(step));
+  const auto [step, scale] = online_step(weights, dtype);
   AffineWords out = with_step(rows, cols, step, dtype);
   for (size_t i = 0; i < weights.size(); ++i) {
-    const auto code =
-        static_cast<uint32_t>(std::clamp(std::nearbyint(weights[i] * scale), -1.0f, 1.0f) + 1.0f);
+    const auto code = static_cast<uint32_t>(ternary(weights[i], scale) + 1.0f);
     out.words[i / 4] |= static_cast<std::byte>(code << (2 * (i % 4)));
   }
+  return out;
+}
+
+std::vector<float> numbers_from_ternary(const Tensor& packed, float step) {
+  check(packed.dtype == DType::u8 && packed.shape.size() == 2, "numbers_from_ternary of another tensor");
+  const auto quarter = static_cast<size_t>(packed.shape[0] * packed.shape[1]);
+  std::vector<float> out(4 * quarter);
+  for (size_t i = 0; i < 4; ++i)
+    for (size_t k = 0; k < quarter; ++k) {
+      const auto code = static_cast<int>((static_cast<uint32_t>(packed.bytes[k]) >> (2 * i)) & 3u);
+      out[i * quarter + k] = static_cast<float>(code - 1) * step;
+    }
+  return out;
+}
+
+std::vector<float> ternarised_numbers(std::span<const float> weights, DType dtype) {
+  const auto [step, scale] = online_step(weights, dtype);
+  std::vector<float> out;
+  for (const float weight : weights) out.push_back(ternary(weight, scale) * step);
   return out;
 }
 

@@ -211,19 +211,36 @@ nn::SourceMatrix word_matrix(const MappedTensor& tensor, const Part& part, int64
   return with_bytes(view, std::move(owned));
 }
 
+/// The numbers of a matrix that is to be made ternary.
+std::vector<float> plain_numbers(const Part& part, const std::string& where) {
+  std::vector<float> numbers = dense_numbers(part->values, part->name);
+  if (!std::all_of(numbers.begin(), numbers.end(), [](float x) { return std::isfinite(x); }))
+    refuse_tensor(*part, where, "holds something that is no number", "finite numbers", "infinity or NaN");
+  return numbers;
+}
+
+/// The wanted rows of a ternary matrix as float32.
+nn::SourceMatrix ternary_numbers(const MappedTensor& tensor, const Part& part, const std::string& where) {
+  const int64_t cols = extent_of(*part).cols;
+  const std::vector<float> all =
+      part->step ? checkpoint::numbers_from_ternary(part->values, *part->step)
+                 : checkpoint::ternarised_numbers(plain_numbers(part, where), part->values.dtype);
+  std::vector<float> wanted;
+  for (int64_t r = 0; r < tensor.rows.count(); ++r) {
+    const auto row = all.begin() + tensor.rows.row(r) * cols;
+    wanted.insert(wanted.end(), row, row + cols);
+  }
+  return dense_f32(std::move(wanted), tensor.rows.count(), cols);
+}
+
 /// Ternary matrices, packed or made from plain numbers: words made for the whole, then the rows that are
 /// wanted.
 nn::SourceMatrix ternary_matrix(const MappedTensor& tensor, const Part& part, const std::string& where) {
   const Extent extent = extent_of(*part);
-  checkpoint::AffineWords words;
-  if (part->step) {
-    words = checkpoint::affine_from_ternary(part->values, *part->step, part->step_type);
-  } else {
-    const std::vector<float> numbers = dense_numbers(part->values, part->name);
-    if (!std::all_of(numbers.begin(), numbers.end(), [](float x) { return std::isfinite(x); }))
-      refuse_tensor(*part, where, "holds something that is no number", "finite numbers", "infinity or NaN");
-    words = checkpoint::ternarise(numbers, extent.cols, part->values.dtype);
-  }
+  if (checkpoint::ternary_group(extent.cols) == 0) return ternary_numbers(tensor, part, where);
+  const checkpoint::AffineWords words =
+      part->step ? checkpoint::affine_from_ternary(part->values, *part->step, part->step_type)
+                 : checkpoint::ternarise(plain_numbers(part, where), extent.cols, part->values.dtype);
   const ops::WeightView view{
       .format = format_of(*part, where), .rows = tensor.rows.count(), .cols = extent.cols};
   auto owned = std::make_shared<OwnedBytes>();
@@ -233,12 +250,10 @@ nn::SourceMatrix ternary_matrix(const MappedTensor& tensor, const Part& part, co
   return with_bytes(view, std::move(owned));
 }
 
-ops::WeightFormat ternary_format(const StoredTensor& tensor, const std::string& where) {
+ops::WeightFormat ternary_format(const StoredTensor& tensor) {
   const int64_t cols = extent_of(tensor).cols;
   const int group = checkpoint::ternary_group(cols);
-  if (group == 0)
-    refuse_tensor(tensor, where, "has rows that are no whole groups", "a multiple of 32 inputs",
-                  shape_text(tensor.shape()));
+  if (group == 0) return {};  // numbers, then
   return {.encoding = ops::Encoding::affine,
           .dtype = tensor.step ? tensor.step_type : tensor.values.dtype,
           .bits = 2,
@@ -344,7 +359,7 @@ std::span<const std::byte> slice_of(std::span<const std::byte> bytes, int64_t sl
 }
 
 ops::WeightFormat format_of(const StoredTensor& tensor, const std::string& where) {
-  if (tensor.step || tensor.ternarise) return ternary_format(tensor, where);
+  if (tensor.step || tensor.ternarise) return ternary_format(tensor);
   if (tensor.scheme) {
     check_words(tensor, where);
     return tensor.factors.empty() ? word_format(tensor) : ops::WeightFormat{};

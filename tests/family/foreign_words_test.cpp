@@ -115,7 +115,7 @@ TEST(ForeignWords, TernaryRowsBesideMlxWords) {
   EXPECT_THAT(first_of_rows(*map_of("", made), "a.weight"), ElementsAre(-3, 0, 3, -3, 0, 3, -3, 0));
 }
 
-TEST(ForeignWords, TernaryRowsWithoutAScaleOrOfOtherWidths) {
+TEST(ForeignWords, TernaryRowsWithoutAScale) {
   MadeCheckpoint none = made_with(R"({"quant_method": "bitnet"})");
   add_ternary(none, "a");
   const auto map = map_of("", none);
@@ -128,13 +128,19 @@ TEST(ForeignWords, TernaryRowsWithoutAScaleOrOfOtherWidths) {
   }
   none.add("a.weight_scale", {2}, 1);
   EXPECT_NE(error_of([&] { map_of("", none); }).find("one number other than 0"), std::string::npos);
-  MadeCheckpoint odd = made_with(R"({"quant_method": "bitnet"})");
-  odd.add_bytes("a.weight", {2, 24}, DType::u8, std::vector<std::byte>(48));
-  odd.add("a.weight_scale", {1}, 1);
-  const auto other = map_of("", odd);
-  EXPECT_NE(
-      error_of([&] { other->find("a.weight"); }).find("no whole groups\n  expected: a multiple of 32 inputs"),
-      std::string::npos);
+}
+
+TEST(ForeignWords, TernaryRowsOfWidthsWithoutWholeGroupsAreNumbers) {
+  MadeCheckpoint made = made_with(R"({"quant_method": "bitnet", "linear_class": "autobitlinear"})");
+  std::vector<std::byte> packed(48, std::byte{0b10'01'00'10});  // 1, -1, 0, 1 from the lowest bits on
+  made.add_bytes("a.weight", {2, 24}, DType::u8, packed);
+  made.add("a.weight_scale", {1}, 3);
+  const auto map = map_of("[transforms]\n\"a.*\" = {split = [\"b.*\", \"c.*\"], rows = [3, 5]}\n", made);
+  EXPECT_EQ(map->find("c.weight")->format, ops::WeightFormat{});
+  const std::vector<float> numbers = map->numbers("c.weight");  // rows 3 to 7 of eight
+  ASSERT_EQ(numbers.size(), 5u * 24);
+  for (size_t i = 0; i < numbers.size(); ++i)
+    EXPECT_EQ(numbers[i], (std::vector<float>{-3, 0, 0, 3, 3})[i / 24]) << i;
 }
 
 TEST(ForeignWords, PlainMatricesOfLinearLayersAreMadeTernary) {
