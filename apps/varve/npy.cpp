@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 #include <cerrno>
 #include <cstdlib>
@@ -66,13 +67,21 @@ NpyWriter::NpyWriter(std::filesystem::path file, const std::vector<int64_t>& sha
   const auto size = static_cast<uint16_t>(header.size());
   const char start[10] = {
       '\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<char>(size & 255), static_cast<char>(size >> 8)};
-  write_all(fd_, start, sizeof start, partial_);
-  write_all(fd_, header.data(), header.size(), partial_);
+  try {
+    write_all(fd_, start, sizeof start, partial_);
+    write_all(fd_, header.data(), header.size(), partial_);
+  } catch (...) {  // no destructor runs for what was not made
+    discard();
+    throw;
+  }
 }
 
 NpyWriter::~NpyWriter() {
-  if (fd_ < 0) return;
-  ::close(fd_);
+  if (fd_ >= 0) discard();
+}
+
+void NpyWriter::discard() {
+  ::close(std::exchange(fd_, -1));
   ::unlink(partial_.c_str());
 }
 
@@ -84,8 +93,12 @@ void NpyWriter::append(std::span<const float> numbers) {
 
 void NpyWriter::finish() {
   check(left_ == 0, "fewer numbers than the shape holds");
-  if (::close(fd_) != 0) fail(partial_, "cannot be written");
-  fd_ = -1;
+  if (::close(std::exchange(fd_, -1)) != 0) {
+    const int reason = errno;
+    ::unlink(partial_.c_str());
+    errno = reason;
+    fail(partial_, "cannot be written");
+  }
   if (::rename(partial_.c_str(), file_.c_str()) != 0) fail(file_, "cannot be renamed into place");
 }
 

@@ -25,6 +25,7 @@ class NpyWriter {
   void finish();
 
  private:
+  void discard();
   std::filesystem::path file_;
   std::string partial_;
   int fd_ = -1;

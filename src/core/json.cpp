@@ -45,10 +45,7 @@ class Builder {
     frame.key = std::move(name);
     return true;
   }
-  bool end_object() {
-    become_number(stack_.back().value);
-    return close();
-  }
+  bool end_object() { return close(); }
   bool start_array(size_t /*size*/) { return open(Value(Array{})); }
   bool end_array() { return close(); }
   bool parse_error(size_t position, const std::string& /*token*/, const nlohmann::json::exception& e) {
@@ -69,20 +66,6 @@ class Builder {
     std::string key;
     std::unordered_set<std::string> seen;
   };
-
-  /// {"__float__": "Infinity"} is how newer Transformers write what JSON has no number for.
-  static void become_number(Value& object) {
-    const Value* spelling = object.table().size() == 1 ? object.table().find("__float__") : nullptr;
-    if (!spelling || !spelling->is_text()) return;
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    if (spelling->text() == "Infinity") {
-      object = Value(kInfinity);
-    } else if (spelling->text() == "-Infinity") {
-      object = Value(-kInfinity);
-    } else if (spelling->text() == "NaN") {
-      object = Value(std::numeric_limits<double>::quiet_NaN());
-    }
-  }
 
   bool fail(std::string what) {
     error_ = std::move(what);
@@ -148,6 +131,23 @@ std::string without_python_numbers(std::string_view text) {
   return out;
 }
 
+/// {"__float__": "Infinity"} is how newer Transformers write into their files what JSON has no number for.
+void read_floats(Value& value) {
+  if (value.is_array())
+    for (Value& item : value.array()) read_floats(item);
+  if (!value.is_table()) return;
+  const Value* spelling = value.table().size() == 1 ? value.table().find("__float__") : nullptr;
+  if (spelling && spelling->is_text()) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const std::string text = spelling->text();
+    if (text == "Infinity") value = Value(kInfinity);
+    if (text == "-Infinity") value = Value(-kInfinity);
+    if (text == "NaN") value = Value(std::numeric_limits<double>::quiet_NaN());
+    return;
+  }
+  for (auto& [key, member] : value.table()) read_floats(member);
+}
+
 nlohmann::ordered_json to_nlohmann(const Value& value) {
   switch (value.kind()) {
     case Value::Kind::null:
@@ -201,6 +201,7 @@ Value read_file(const std::filesystem::path& file, const Limits& limits) {
                      .expected = {},
                      .found = {},
                      .advice = "Download the file again, or correct it."});
+  read_floats(parsed.value());
   return std::move(parsed.value());
 }
 

@@ -172,6 +172,9 @@ class NameMapper {
           fmt::format("{}", fmt::join(std::span(numbers).first(std::min<size_t>(numbers.size(), 4)), ", ")));
     const bool divides = checkpoint_.quantization.ternary->divides;
     into.step = divides ? 1.0f / number : number;
+    if (!std::isfinite(*into.step))
+      refuse(fmt::format("\"{}_scale\" is too small to divide by", into.name), "a larger number",
+             fmt::format("{}", number));
     into.step_type = divides || !is_dense(scale) ? DType::f32 : scale.dtype;
   }
 

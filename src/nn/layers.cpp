@@ -173,8 +173,12 @@ void TwoMixers::bind(Binder& binder) {
 /// One mixer remembers in pages and the other in the slot: neither's part has an offset.
 StateNeed TwoMixers::state(ops::Precision precision) const {
   const StateNeed a = parts_.mixer->state(precision), b = parts_.beside->state(precision);
-  check(a.page_bytes == 0 || b.page_bytes == 0, "two mixers that both remember in pages");
-  check(a.slot_bytes == 0 || b.slot_bytes == 0, "two mixers that both remember in the slot");
+  if ((a.page_bytes > 0 && b.page_bytes > 0) || (a.slot_bytes > 0 && b.slot_bytes > 0))
+    throw LoadError({.what = "two_mixers: both mixers remember in the same place",
+                     .where = {},
+                     .expected = "one that remembers in pages, such as attention, and one that keeps a state",
+                     .found = {},
+                     .advice = {}});
   return {.page_bytes = a.page_bytes + b.page_bytes, .slot_bytes = a.slot_bytes + b.slot_bytes};
 }
 

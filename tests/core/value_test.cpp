@@ -51,8 +51,8 @@ TEST(Json, ReadsPythonsInfinity) {
   EXPECT_EQ(parsed.value().find("low")->number(), -std::numeric_limits<double>::infinity());
   EXPECT_EQ(parsed.value().find("text")->text(), "Infinity");
   EXPECT_TRUE(std::isnan(parsed.value().find("n")->number()));
-  const auto five = json::parse(R"({"limit": {"__float__": "Infinity"}})");
-  EXPECT_EQ(five.value().find("limit")->number(), std::numeric_limits<double>::infinity());
+  // An object of that shape is one: only files of checkpoints mean a number by it.
+  EXPECT_TRUE(json::parse(R"({"limit": {"__float__": "Infinity"}})").value().find("limit")->is_table());
 }
 
 TEST(Toml, RefusesAKeyOfTooManyParts) {

@@ -11,8 +11,8 @@ use crate::error::{Result, TextError};
 /// Steps of a normaliser or decoder, and pieces of a template.
 const MAX_STEPS: usize = 64;
 /// How many times as long a text may become: NFKC's longest character (33 bytes from 3) and one
-/// replacement by U+2581 (3 bytes from 1) together stay below.
-const MAX_GROWTH: usize = 128;
+/// replacement by U+2581 (3 bytes, and one kept) together stay below.
+const MAX_GROWTH: usize = 256;
 /// Bytes put before or after a text.
 const MAX_AFFIX: usize = 4096;
 
@@ -41,11 +41,12 @@ fn refused(what: &str, why: &str) -> TextError {
     TextError::limit(format!("tokenizer.json: the {what} {why}"))
 }
 
-/// The steps of a tree of sequences, in order.
+/// The steps of a tree of sequences, in order. Every step counts, whatever it calls itself, and so
+/// does what stands inside it: the library ignores members that it does not know.
 fn flat<'a>(step: &'a Value, members: &[&str], into: &mut Vec<&'a Value>) {
-    match members.iter().find_map(|m| step.get(m).and_then(Value::as_array)) {
-        Some(inner) => inner.iter().for_each(|s| flat(s, members, into)),
-        None => into.push(step),
+    into.push(step);
+    for inner in members.iter().filter_map(|m| step.get(m).and_then(Value::as_array)) {
+        inner.iter().for_each(|s| flat(s, members, into));
     }
 }
 
@@ -61,12 +62,11 @@ fn check_growth(what: &str, root: &Value) -> Result<()> {
         if bytes("prepend").max(bytes("prefix")) > MAX_AFFIX {
             return Err(refused(what, &format!("puts more than {MAX_AFFIX} bytes before a text")));
         }
-        let factor = match step.get("type").and_then(Value::as_str) {
-            Some("Replace") => bytes("content"),
-            Some("ByteLevel") => 2,
-            Some("Precompiled") => longest_replacement(step)?,
-            _ => 1,
-        };
+        // By its members: the library takes a step without a type for what they fit. An empty
+        // pattern matches beside every byte.
+        let replaced = if step.get("content").is_some() { bytes("content") + 1 } else { 1 };
+        let bytelevel = step.get("type").and_then(Value::as_str) == Some("ByteLevel");
+        let factor = replaced.max(longest_replacement(step)?).max(if bytelevel { 2 } else { 1 });
         growth = growth.saturating_mul(factor.max(1));
     }
     if growth > MAX_GROWTH {

@@ -100,3 +100,18 @@ fn steps_that_grow_a_text_without_bound_are_refused() {
     }
     assert!(with(&format!(r#""normalizer": {}"#, replace("▁"))).is_ok());
 }
+
+#[test]
+fn a_replacement_beside_every_byte_and_hidden_steps_are_counted() {
+    let step = r#"{"type":"Replace","pattern":{"String":""},"content":"a"}"#;
+    let many = vec![step; 64].join(",");
+    for normalizer in [
+        format!(r#"{{"type":"Sequence","normalizers":[{many}]}}"#),
+        format!(r#"{{"type":"Sequence","decoders":[],"normalizers":[{many}]}}"#),
+        format!(r#"{{"type":"Sequence","normalizers":[{}]}}"#, many.replace("\"type\":\"Replace\",", "")),
+        format!(r#"{{"type":"Sequence","normalizers":[{}]}}"#, many.replace("\"type\"", "\"normalizers\":[],\"type\"")),
+    ] {
+        let json = format!(r#"{{"normalizer":{normalizer},"model":{{"type":"BPE","vocab":{{"a":0}},"merges":[]}}}}"#);
+        assert!(Tokenizer::from_json(json.as_bytes(), &[]).is_err());
+    }
+}
