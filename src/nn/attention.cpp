@@ -188,13 +188,7 @@ void Attention::forward(Forward& at, const ops::Rows& x, const Into& out) const 
                         .out_stride = q_width});
   if (gated) open_gate(at, gate, attended);
   inner_norm_.forward(at.backend, attended, rows);
-  const ops::LinearOut output{.weight = &o_.weight,
-                              .bias = o_.bias.data(),
-                              .y = out.y,
-                              .y_stride = out.stride,
-                              .accumulate = out.accumulate};
-  at.backend.linear(
-      {.x = {.data = attended, .rows = rows, .cols = q_width, .stride = q_width}, .outs = {&output, 1}});
+  linear_into(at, o_, {.data = attended, .rows = rows, .cols = q_width, .stride = q_width}, out);
 }
 
 }  // namespace varve::nn

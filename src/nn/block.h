@@ -52,6 +52,16 @@ struct Into {
   bool accumulate = false;
 };
 
+/// A block's last matrix: W x + b to where the result belongs. x [rows, in].
+inline void linear_into(Forward& at, const Linear& linear, const ops::Rows& x, const Into& out) {
+  const ops::LinearOut to{.weight = &linear.weight,
+                          .bias = linear.bias.data(),
+                          .y = out.y,
+                          .y_stride = out.stride,
+                          .accumulate = out.accumulate};
+  at.backend.linear({.x = x, .outs = {&to, 1}});
+}
+
 /// Normalises rows; `name` is the tensor's name without ".weight".
 class Norm {
  public:

@@ -2,23 +2,15 @@
 
 #include <fmt/format.h>
 
-#include "core/error.h"
+#include "nn/params.h"
 
 namespace varve::nn {
 
 void Gate::check() const {
-  if (slope != 1.0f && activation != ops::Activation::silu)
-    throw LoadError({.what = "a gate's slope belongs to silu, and the activation is another",
-                     .where = {},
-                     .expected = "slope 1",
-                     .found = fmt::format("slope {}", slope),
-                     .advice = {}});
-  if (!(limit >= 0.0f))
-    throw LoadError({.what = "a gate's limit must not be negative",
-                     .where = {},
-                     .expected = "0 or more",
-                     .found = fmt::format("{}", limit),
-                     .advice = {}});
+  require(slope == 1.0f || activation == ops::Activation::silu,
+          "a gate's slope belongs to silu, and the activation is another", "slope 1",
+          fmt::format("slope {}", slope));
+  require(limit >= 0.0f, "a gate's limit must not be negative", "0 or more", fmt::format("{}", limit));
 }
 
 void Gate::forward(ops::Backend& backend, float* gate, const float* up, int64_t rows, int64_t width) const {

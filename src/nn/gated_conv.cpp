@@ -2,18 +2,14 @@
 
 #include <fmt/format.h>
 
-#include "core/error.h"
+#include "nn/params.h"
 
 namespace varve::nn {
 
 GatedConv::GatedConv(const Params& params, const BlockInit& init)
     : params_(params), hidden_(init.hidden), conv_(init.hidden, params.conv_width) {
-  if (params_.conv_width >= 1) return;
-  throw LoadError({.what = "gated_conv: the convolution must see a row",
-                   .where = {},
-                   .expected = "conv_width of at least 1",
-                   .found = fmt::format("{}", params_.conv_width),
-                   .advice = {}});
+  require(params_.conv_width >= 1, "gated_conv: the convolution must see a row", "conv_width of at least 1",
+          fmt::format("{}", params_.conv_width));
 }
 
 void GatedConv::bind(Binder& binder) {
@@ -51,13 +47,7 @@ void GatedConv::forward(Forward& at, const ops::Rows& x, const Into& out) const 
   multiply(parts, parts + 2 * width, 3 * width, before);
   conv_.forward(at, before, after, 0);
   multiply(parts + width, after, width, after);
-  const ops::LinearOut output{.weight = &out_.weight,
-                              .bias = out_.bias.data(),
-                              .y = out.y,
-                              .y_stride = out.stride,
-                              .accumulate = out.accumulate};
-  at.backend.linear(
-      {.x = {.data = after, .rows = rows, .cols = width, .stride = width}, .outs = {&output, 1}});
+  linear_into(at, out_, {.data = after, .rows = rows, .cols = width, .stride = width}, out);
 }
 
 }  // namespace varve::nn

@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include "core/error.h"
+#include "nn/params.h"
 
 namespace varve::nn {
 
@@ -26,20 +26,12 @@ struct GatedDelta::Rows {
 GatedDelta::GatedDelta(const Params& params, const BlockInit& init)
     : params_(params), hidden_(init.hidden), conv_(channels(), params.conv_width) {
   const Params& p = params_;
-  auto need = [](bool holds, std::string what, std::string expected, std::string found) {
-    if (!holds)
-      throw LoadError({.what = std::move(what),
-                       .where = {},
-                       .expected = std::move(expected),
-                       .found = std::move(found),
-                       .advice = {}});
-  };
-  need(p.key_heads >= 1 && p.value_heads >= 1 && p.value_heads % p.key_heads == 0,
-       "gated_delta: value heads must be a multiple of key heads", "value_heads % key_heads == 0",
-       fmt::format("{} value heads, {} key heads", p.value_heads, p.key_heads));
-  need(p.key_dim >= 1 && p.value_dim >= 1 && p.conv_width >= 1, "gated_delta: a width is zero",
-       "key_dim, value_dim and conv_width of at least 1",
-       fmt::format("{}, {} and {}", p.key_dim, p.value_dim, p.conv_width));
+  require(p.key_heads >= 1 && p.value_heads >= 1 && p.value_heads % p.key_heads == 0,
+          "gated_delta: value heads must be a multiple of key heads", "value_heads % key_heads == 0",
+          fmt::format("{} value heads, {} key heads", p.value_heads, p.key_heads));
+  require(p.key_dim >= 1 && p.value_dim >= 1 && p.conv_width >= 1, "gated_delta: a width is zero",
+          "key_dim, value_dim and conv_width of at least 1",
+          fmt::format("{}, {} and {}", p.key_dim, p.value_dim, p.conv_width));
 }
 
 void GatedDelta::bind(Binder& binder) {
@@ -162,10 +154,7 @@ void GatedDelta::forward(Forward& at, const ops::Rows& x, const Into& out) const
                     .activation = ops::Activation::silu,
                     .out = y,
                     .out_stride = values()});
-  const ops::LinearOut output{
-      .weight = &out_.weight, .y = out.y, .y_stride = out.stride, .accumulate = out.accumulate};
-  at.backend.linear(
-      {.x = {.data = y, .rows = rows, .cols = values(), .stride = values()}, .outs = {&output, 1}});
+  linear_into(at, out_, {.data = y, .rows = rows, .cols = values(), .stride = values()}, out);
 }
 
 }  // namespace varve::nn

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "core/error.h"
+#include "nn/params.h"
 
 namespace varve::nn {
 
@@ -12,12 +12,8 @@ GatedMlp::GatedMlp(const Params& params, const BlockInit& init)
     : params_(params), hidden_(init.hidden), inner_norm_(params.inner_norm, params.inner) {
   params_.gate.check();
   if (params_.scales.empty()) return;
-  if (params_.scales.size() != 2)
-    throw LoadError({.what = "gated_mlp: scales must be those of the gate and of the result",
-                     .where = {},
-                     .expected = "two numbers",
-                     .found = fmt::format("{}", params_.scales.size()),
-                     .advice = {}});
+  require(params_.scales.size() == 2, "gated_mlp: scales must be those of the gate and of the result",
+          "two numbers", fmt::format("{}", params_.scales.size()));
   gate_scale_ = params_.scales[0];
   output_scale_ = params_.scales[1];
 }
@@ -52,13 +48,7 @@ void GatedMlp::forward(Forward& at, const ops::Rows& x, const Into& out) const {
   // With a factor the result takes a detour; without, it goes where it belongs at once.
   const bool scaled = output_scale_ != 1.0f;
   const Into down = scaled ? Into{.y = at.work.floats(x.rows, hidden_), .stride = hidden_} : out;
-  const ops::LinearOut output{.weight = &down_.weight,
-                              .bias = down_.bias.data(),
-                              .y = down.y,
-                              .y_stride = down.stride,
-                              .accumulate = down.accumulate};
-  at.backend.linear(
-      {.x = {.data = gate, .rows = x.rows, .cols = width, .stride = width}, .outs = {&output, 1}});
+  linear_into(at, down_, {.data = gate, .rows = x.rows, .cols = width, .stride = width}, down);
   if (scaled)
     at.backend.axpby({.x = {.data = down.y, .rows = x.rows, .cols = hidden_, .stride = hidden_},
                       .alpha = output_scale_,

@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include "core/error.h"
+#include "nn/head_linear.h"
 #include "nn/params.h"
 
 namespace varve::nn {
@@ -13,28 +13,7 @@ namespace varve::nn {
 namespace {
 
 void need(bool holds, std::string_view what, std::string expected, std::string found) {
-  if (holds) return;
-  throw LoadError({.what = fmt::format("latent_attention: {}", what),
-                   .where = {},
-                   .expected = std::move(expected),
-                   .found = std::move(found),
-                   .advice = {}});
-}
-
-/// x [rows * heads, width of a head]: row r * heads + h goes through matrix h, to y[r, h].
-void through_heads(Forward& at, const ExpertLinear& matrices, const ops::Rows& x, float* y, int64_t y_width) {
-  const Workspace::Frame frame(at.work);
-  const auto heads = std::ssize(matrices.experts);
-  const int64_t rows = x.rows / heads;
-  int32_t* index = at.work.take<int32_t>(x.rows);
-  std::vector<ops::ExpertSlice> slices;
-  for (int64_t h = 0; h < heads; ++h) {
-    for (int64_t r = 0; r < rows; ++r) index[h * rows + r] = static_cast<int32_t>(r * heads + h);
-    slices.push_back({.weight = &matrices.experts[static_cast<size_t>(h)].weight,
-                      .rows = {index + h * rows, static_cast<size_t>(rows)},
-                      .y = y + h * y_width});
-  }
-  at.backend.expert_linear({.x = x, .slices = slices, .y_stride = heads * y_width});
+  require(holds, fmt::format("latent_attention: {}", what), std::move(expected), std::move(found));
 }
 
 }  // namespace
@@ -145,8 +124,9 @@ void LatentAttention::forward(Forward& at, const ops::Rows& x, const Into& out) 
   float* values = at.work.floats(of_heads, p.value_dim);  // [rows, heads, value]
   project(at, x, q, key);
   rotate(at, q, key);
-  through_heads(at, embed_q_, {.data = q, .rows = of_heads, .cols = p.plain_dim, .stride = head}, query,
-                key_width());
+  const HeadsOut embedded{.matrices = &embed_q_, .y = query};
+  head_linear(at, {.data = q, .rows = of_heads, .cols = p.plain_dim, .stride = head}, {&embedded, 1},
+              key_width());
   at.backend.axpby({.x = {.data = q + p.plain_dim, .rows = of_heads, .cols = p.rotary_dim, .stride = head},
                     .beta = 0.0f,
                     .y = query + p.latent,
@@ -167,16 +147,11 @@ void LatentAttention::forward(Forward& at, const ops::Rows& x, const Into& out) 
                         .scale = p.scale,
                         .out = attended,
                         .out_stride = p.heads * p.latent});
-  through_heads(at, unembed_, {.data = attended, .rows = of_heads, .cols = p.latent, .stride = p.latent},
-                values, p.value_dim);
-  const ops::LinearOut output{.weight = &o_.weight,
-                              .bias = o_.bias.data(),
-                              .y = out.y,
-                              .y_stride = out.stride,
-                              .accumulate = out.accumulate};
+  const HeadsOut unembedded{.matrices = &unembed_, .y = values};
+  head_linear(at, {.data = attended, .rows = of_heads, .cols = p.latent, .stride = p.latent},
+              {&unembedded, 1}, p.value_dim);
   const int64_t width = p.heads * p.value_dim;
-  at.backend.linear(
-      {.x = {.data = values, .rows = rows, .cols = width, .stride = width}, .outs = {&output, 1}});
+  linear_into(at, o_, {.data = values, .rows = rows, .cols = width, .stride = width}, out);
 }
 
 }  // namespace varve::nn

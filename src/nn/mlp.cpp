@@ -22,13 +22,7 @@ void Mlp::forward(Forward& at, const ops::Rows& x, const Into& out) const {
                     .activation = params_.activation,
                     .out = inside,
                     .out_stride = width});
-  const ops::LinearOut down{.weight = &down_.weight,
-                            .bias = down_.bias.data(),
-                            .y = out.y,
-                            .y_stride = out.stride,
-                            .accumulate = out.accumulate};
-  at.backend.linear(
-      {.x = {.data = inside, .rows = x.rows, .cols = width, .stride = width}, .outs = {&down, 1}});
+  linear_into(at, down_, {.data = inside, .rows = x.rows, .cols = width, .stride = width}, out);
 }
 
 }  // namespace varve::nn

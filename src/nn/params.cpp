@@ -86,6 +86,15 @@ void ReadParams::finish() const {
   }
 }
 
+void require(bool holds, std::string what, std::string expected, std::string found) {
+  if (holds) return;
+  throw LoadError({.what = std::move(what),
+                   .where = {},
+                   .expected = std::move(expected),
+                   .found = std::move(found),
+                   .advice = {}});
+}
+
 void ReadParams::missing(std::string_view name) const {
   throw LoadError({.what = fmt::format("block \"{}\" needs the parameter \"{}\"", block_, name),
                    .where = {},

@@ -103,6 +103,9 @@ class ReadParams {
   std::vector<std::string> seen_;
 };
 
+/// For constructors: a LoadError when parameters do not go together. `what` begins with the block's name.
+void require(bool holds, std::string what, std::string expected, std::string found);
+
 template <class Params>
 std::vector<ParamInfo> describe_params() {
   Params params;

@@ -5,7 +5,8 @@
 #include <array>
 #include <cmath>
 
-#include "core/error.h"
+#include "nn/head_linear.h"
+#include "nn/params.h"
 
 namespace varve::nn {
 
@@ -21,12 +22,10 @@ double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::
 RgLru::RgLru(const Params& params, const BlockInit& init)
     : params_(params), hidden_(init.hidden), conv_(params.width, params.conv_width) {
   const Params& p = params_;
-  if (p.heads >= 1 && p.width >= 1 && p.width % p.heads == 0 && p.conv_width >= 1) return;
-  throw LoadError({.what = "rg_lru: the heads must divide the width, and the convolution see a row",
-                   .where = {},
-                   .expected = "width % heads == 0, conv_width of at least 1",
-                   .found = fmt::format("width {}, {} heads, conv_width {}", p.width, p.heads, p.conv_width),
-                   .advice = {}});
+  require(p.heads >= 1 && p.width >= 1 && p.width % p.heads == 0 && p.conv_width >= 1,
+          "rg_lru: the heads must divide the width, and the convolution see a row",
+          "width % heads == 0, conv_width of at least 1",
+          fmt::format("width {}, {} heads, conv_width {}", p.width, p.heads, p.conv_width));
 }
 
 void RgLru::bind(Binder& binder) {
@@ -43,29 +42,6 @@ void RgLru::bind(Binder& binder) {
   binder.linear("out_proj", {.out = hidden_, .in = width, .bias = Presence::required}, out_);
   rate_.clear();
   for (const float x : param.values) rate_.push_back(static_cast<float>(-kStrength * softplus(double{x})));
-}
-
-/// Each head's matrix on the head's own channels of u: row r of head h is row r * heads + h of narrow rows.
-void RgLru::gates(Forward& at, const float* u, float* input, float* recurrent) const {
-  const int64_t rows = at.rows(), head = head_width();
-  auto* places = at.work.take<int32_t>(params_.heads * rows);
-  std::vector<ops::ExpertSlice> slices;
-  for (int64_t h = 0; h < params_.heads; ++h) {
-    int32_t* own = places + h * rows;
-    for (int64_t r = 0; r < rows; ++r) own[r] = static_cast<int32_t>(r * params_.heads + h);
-    auto add = [&](const ExpertLinear& gate, float* y) {
-      const Linear& linear = gate.experts[static_cast<size_t>(h)];
-      slices.push_back({.weight = &linear.weight,
-                        .bias = linear.bias.data(),
-                        .rows = {own, static_cast<size_t>(rows)},
-                        .y = y + h * head});
-    };
-    add(input_, input);
-    add(recurrent_, recurrent);
-  }
-  at.backend.expert_linear({.x = {.data = u, .rows = rows * params_.heads, .cols = head, .stride = head},
-                            .slices = slices,
-                            .y_stride = params_.width});
 }
 
 StateNeed RgLru::state(ops::Precision /*precision*/) const {
@@ -88,7 +64,9 @@ void RgLru::forward(Forward& at, const ops::Rows& x, const Into& out) const {
 
   float* input = before;  // used up
   float* recurrent = at.work.floats(rows, width);
-  gates(at, u, input, recurrent);
+  const std::array<HeadsOut, 2> gates{{{&input_, input}, {&recurrent_, recurrent}}};
+  head_linear(at, {.data = u, .rows = rows * params_.heads, .cols = head_width(), .stride = head_width()},
+              gates, head_width());
   at.backend.rg_lru_scan({.slices = at.states_at(conv_.state_bytes()),
                           .cols = width,
                           .x = u,
@@ -108,12 +86,7 @@ void RgLru::forward(Forward& at, const ops::Rows& x, const Into& out) const {
                     .activation = params_.activation,
                     .out = u,
                     .out_stride = width});
-  const ops::LinearOut output{.weight = &out_.weight,
-                              .bias = out_.bias.data(),
-                              .y = out.y,
-                              .y_stride = out.stride,
-                              .accumulate = out.accumulate};
-  at.backend.linear({.x = {.data = u, .rows = rows, .cols = width, .stride = width}, .outs = {&output, 1}});
+  linear_into(at, out_, {.data = u, .rows = rows, .cols = width, .stride = width}, out);
 }
 
 }  // namespace varve::nn

@@ -30,7 +30,6 @@ class RgLru : public Mixer {
 
  private:
   int64_t head_width() const { return params_.width / params_.heads; }
-  void gates(Forward& at, const float* u, float* input, float* recurrent) const;
 
   Params params_;
   int64_t hidden_;

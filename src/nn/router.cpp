@@ -2,19 +2,14 @@
 
 #include <fmt/format.h>
 
-#include "core/error.h"
+#include "nn/params.h"
 
 namespace varve::nn {
 
 namespace {
 
 void need(bool holds, std::string_view what, std::string expected, std::string found) {
-  if (holds) return;
-  throw LoadError({.what = fmt::format("a router of experts: {}", what),
-                   .where = {},
-                   .expected = std::move(expected),
-                   .found = std::move(found),
-                   .advice = {}});
+  require(holds, fmt::format("a router of experts: {}", what), std::move(expected), std::move(found));
 }
 
 ops::RouteArgs::Kind kind_from(std::string_view word) {

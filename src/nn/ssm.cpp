@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.h"
+#include "nn/params.h"
 
 namespace varve::nn {
 
@@ -21,24 +21,16 @@ struct Ssm::Rows {
 Ssm::Ssm(const Params& params, const BlockInit& init)
     : params_(params), hidden_(init.hidden), conv_(channels(), params.conv_width) {
   const Params& p = params_;
-  auto need = [](bool holds, std::string what, std::string expected, std::string found) {
-    if (!holds)
-      throw LoadError({.what = std::move(what),
-                       .where = {},
-                       .expected = std::move(expected),
-                       .found = std::move(found),
-                       .advice = {}});
-  };
-  need(p.heads >= 1 && p.groups >= 1 && p.heads % p.groups == 0, "ssm: the groups must divide the heads",
-       "heads % groups == 0", fmt::format("{} heads, {} groups", p.heads, p.groups));
-  need(p.head_dim >= 1 && p.state >= 1 && p.conv_width >= 1, "ssm: a width is zero",
-       "head_dim, state and conv_width of at least 1",
-       fmt::format("{}, {} and {}", p.head_dim, p.state, p.conv_width));
-  need(p.dt_limit.empty() || (p.dt_limit.size() == 2 && p.dt_limit[0] <= p.dt_limit[1]),
-       "ssm: dt_limit must be the least and the largest step", "two numbers, the first not above the second",
-       fmt::format("{} numbers", p.dt_limit.size()));
-  need(p.scales.empty() || p.scales.size() == 5, "ssm: scales must be those of z, x, B, C and the step",
-       "five numbers", fmt::format("{}", p.scales.size()));
+  require(p.heads >= 1 && p.groups >= 1 && p.heads % p.groups == 0, "ssm: the groups must divide the heads",
+          "heads % groups == 0", fmt::format("{} heads, {} groups", p.heads, p.groups));
+  require(p.head_dim >= 1 && p.state >= 1 && p.conv_width >= 1, "ssm: a width is zero",
+          "head_dim, state and conv_width of at least 1",
+          fmt::format("{}, {} and {}", p.head_dim, p.state, p.conv_width));
+  require(p.dt_limit.empty() || (p.dt_limit.size() == 2 && p.dt_limit[0] <= p.dt_limit[1]),
+          "ssm: dt_limit must be the least and the largest step",
+          "two numbers, the first not above the second", fmt::format("{} numbers", p.dt_limit.size()));
+  require(p.scales.empty() || p.scales.size() == 5, "ssm: scales must be those of z, x, B, C and the step",
+          "five numbers", fmt::format("{}", p.scales.size()));
 }
 
 void Ssm::bind(Binder& binder) {
@@ -157,13 +149,7 @@ void Ssm::forward(Forward& at, const ops::Rows& x, const Into& out) const {
                     .out = y,
                     .out_stride = inner()});
   if (params_.norm == "after_gate") normalise(at, y, rows);
-  const ops::LinearOut output{.weight = &out_.weight,
-                              .bias = out_.bias.data(),
-                              .y = out.y,
-                              .y_stride = out.stride,
-                              .accumulate = out.accumulate};
-  at.backend.linear(
-      {.x = {.data = y, .rows = rows, .cols = inner(), .stride = inner()}, .outs = {&output, 1}});
+  linear_into(at, out_, {.data = y, .rows = rows, .cols = inner(), .stride = inner()}, out);
 }
 
 }  // namespace varve::nn
