@@ -123,7 +123,8 @@ struct CommandLine {
       command->declare(options);
       words.push_back(options.words());
       values.push_back(options.values());
-      values.back()["--log-level"] = "trace debug info warn error off";
+      std::string& levels = values.back()["--log-level"] = kLogLevels;
+      std::erase(levels, ',');
       parser->add_option("--log-level", log_level, fmt::format("What goes to standard error: {}", kLogLevels))
           ->type_name("LEVEL")
           ->check([](const std::string& word) {

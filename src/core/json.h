@@ -1,7 +1,7 @@
 #pragma once
 // JSON text <-> Value. Reading is strict (RFC 8259, UTF-8, no duplicate keys) and capped, because files
 // and requests are hostile until checked. NaN and Infinity, which Python writes into configs, are read as
-// those numbers, and so is {"__float__": "Infinity"}.
+// those numbers; read_file() takes {"__float__": "Infinity"} for one as well, as newer Transformers write it.
 #include <filesystem>
 #include <string>
 #include <string_view>

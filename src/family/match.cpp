@@ -37,7 +37,17 @@ std::string config_file(const Checkpoint& checkpoint) {
   return ((file ? checkpoint.path.parent_path() : checkpoint.path) / "config.json").string();
 }
 
-/// How the family names this checkpoint, or "".
+Matched matched(const Family& family, const Checkpoint& checkpoint, std::string by) {
+  return {
+      .family = &family,
+      .view = view_of(checkpoint, family),
+      .model_type = text_at(checkpoint.config, is_gguf(checkpoint) ? "general.architecture" : "model_type"),
+      .by = std::move(by),
+      .doubtful = false};
+}
+
+}  // namespace
+
 std::string named_by(const Match& match, const Checkpoint& checkpoint, bool architectures) {
   const Value& config = checkpoint.config;
   if (is_gguf(checkpoint)) {
@@ -52,17 +62,6 @@ std::string named_by(const Match& match, const Checkpoint& checkpoint, bool arch
     if (contains(match.architectures, name)) return fmt::format("architecture \"{}\"", name);
   return "";
 }
-
-Matched matched(const Family& family, const Checkpoint& checkpoint, std::string by) {
-  return {
-      .family = &family,
-      .view = view_of(checkpoint, family),
-      .model_type = text_at(checkpoint.config, is_gguf(checkpoint) ? "general.architecture" : "model_type"),
-      .by = std::move(by),
-      .doubtful = false};
-}
-
-}  // namespace
 
 ConfigView view_of(const Checkpoint& checkpoint, const Family& family) {
   ConfigView view{.config = checkpoint.config,

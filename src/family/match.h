@@ -21,6 +21,10 @@ struct Matched {
 /// the tensors that nobody claims.
 Matched match_checkpoint(const checkpoint::Checkpoint& checkpoint, const FamilyLibrary& library);
 
+/// How a family names this checkpoint, for people; "": it does not. By model_type or GGUF's architecture, or
+/// by the config's architectures.
+std::string named_by(const Match& match, const checkpoint::Checkpoint& checkpoint, bool architectures);
+
 /// The config as a family sees it: the member that holds the keys, where the family says there may be one.
 ConfigView view_of(const checkpoint::Checkpoint& checkpoint, const Family& family);
 

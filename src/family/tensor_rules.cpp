@@ -87,15 +87,13 @@ class NameMapper {
 
   /// Scales and biases of a quantised weight travel with it.
   bool belongs_to_another(const std::string& name) const {
-    if (name.ends_with(kBlockScales)) {
-      const std::string weight = name.substr(0, name.size() - kBlockScales.size());
-      if (checkpoint_.find(weight) && scheme_of(weight)) return true;
-    }
-    for (const std::string_view ending : {".scales", ".biases", ".global_scale"}) {
-      if (!name.ends_with(ending)) continue;
-      const std::string weight = name.substr(0, name.size() - ending.size()) + ".weight";
-      if (checkpoint_.find(weight) && scheme_of(weight)) return true;
-    }
+    auto of_quantised = [&](std::string_view ending, std::string_view weights) {
+      const auto weight = with_ending(name, ending, weights);
+      return weight && checkpoint_.find(*weight) && scheme_of(*weight);
+    };
+    if (of_quantised(kBlockScales, "")) return true;
+    for (const std::string_view ending : {".scales", ".biases", ".global_scale"})
+      if (of_quantised(ending, ".weight")) return true;
     if (const auto blocks = with_ending(name, "_scales", "_blocks"))
       return scales_of_blocks(*blocks) != nullptr;
     if (const auto weight = with_ending(name, ".weight_scale", ".weight")) return step_of(*weight) != nullptr;

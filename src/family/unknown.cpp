@@ -103,16 +103,6 @@ std::string type_of(const Checkpoint& checkpoint) {
   return type && type->is_text() ? type->text() : std::string();
 }
 
-/// Whether the config's architectures are the family's.
-bool names_architecture(const Match& match, const Checkpoint& checkpoint) {
-  const Value* list = checkpoint.config.find("architectures");
-  if (!list || !list->is_array()) return false;
-  return std::any_of(list->array().begin(), list->array().end(), [&](const Value& name) {
-    return name.is_text() && std::find(match.architectures.begin(), match.architectures.end(), name.text()) !=
-                                 match.architectures.end();
-  });
-}
-
 }  // namespace
 
 std::vector<Fit> fits(const Checkpoint& checkpoint, const FamilyLibrary& library) {
@@ -121,7 +111,9 @@ std::vector<Fit> fits(const Checkpoint& checkpoint, const FamilyLibrary& library
   // A name that is nearly the model_type counts for as much as two tensors or keys that do not fit.
   const std::string alike = nearest(type_of(checkpoint), library.names());
   auto score = [&](const Fit& fit) { return fit.distance() + (fit.family == alike ? 0 : 2); };
-  auto named = [&](const Fit& fit) { return names_architecture(library.match_of(fit.family), checkpoint); };
+  auto named = [&](const Fit& fit) {
+    return !named_by(library.match_of(fit.family), checkpoint, true).empty();
+  };
   std::stable_sort(out.begin(), out.end(), [&](const Fit& a, const Fit& b) {
     if (a.resolves != b.resolves) return a.resolves;
     if (score(a) != score(b)) return score(a) < score(b);

@@ -1,15 +1,8 @@
 #include <cmath>
-#include <vector>
 
 #include "kernels/ref/ref.h"
 
 namespace varve::kernels::ref {
-
-namespace {
-
-double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
-
-}  // namespace
 
 /// Sums in float64; the state is rounded to float32 after every token, as it is kept.
 void delta_scan(const ops::DeltaScanArgs& args, const ops::StateSlice& slice, int64_t head, int64_t block) {

@@ -1,5 +1,8 @@
 #pragma once
 // The scalar truth of every op but the linear ones: one obvious loop each, float64 inside, float32 out.
+#include <algorithm>
+#include <cmath>
+
 #include "kernels/op_kernels.h"
 
 namespace varve::kernels::ref {
@@ -18,5 +21,8 @@ void causal_conv(const ops::CausalConvArgs& args, const ops::StateSlice& slice, 
 void delta_scan(const ops::DeltaScanArgs& args, const ops::StateSlice& slice, int64_t head, int64_t block);
 void ssm_scan(const ops::SsmScanArgs& args, const ops::StateSlice& slice, int64_t head, int64_t block);
 void rg_lru_scan(const ops::RgLruScanArgs& args, const ops::StateSlice& slice, int64_t col, int64_t cols);
+
+/// log(1 + e^x).
+inline double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 
 }  // namespace varve::kernels::ref

@@ -5,12 +5,6 @@
 
 namespace varve::kernels::ref {
 
-namespace {
-
-double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
-
-}  // namespace
-
 /// Sums in float64; the state is rounded to float32 after every token, as it is kept.
 void ssm_scan(const ops::SsmScanArgs& args, const ops::StateSlice& slice, int64_t head, int64_t block) {
   const ops::DeltaLayout& layout = args.layout;
