@@ -11,19 +11,12 @@
 #include "state/pages.h"
 #include "state/slot_pool.h"
 #include "support/data.h"
+#include "support/goldens.h"
 
 namespace varve::engine {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<fs::path> golden_cases() {
-  std::vector<fs::path> cases;
-  for (const auto& entry : fs::directory_iterator(test::source_dir() / "tests/cases/golden"))
-    if (fs::exists(entry.path() / "config.json")) cases.push_back(entry.path());
-  std::sort(cases.begin(), cases.end());
-  return cases;
-}
 
 using Ids = std::vector<int32_t>;
 
@@ -38,7 +31,7 @@ class FamilyState : public testing::TestWithParam<fs::path> {
   void SetUp() override {
     loaded_ = test::load(GetParam(), {.precision = ops::Precision::fast});
     const Value golden = json::read_file(GetParam() / "golden.json");
-    for (const Value& id : golden.find("ids")->array()) ids_.push_back(static_cast<int32_t>(id.integer()));
+    ids_ = test::ids_of(*golden.find("ids"));
     ASSERT_GE(ids_.size(), 12u);
   }
   test::Loaded loaded_;
@@ -153,12 +146,8 @@ TEST_P(FamilyState, ForksGoOnAsIfAlone) {
   EXPECT_EQ(fork.add(loaded_, right, limit), right_alone);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, FamilyState, testing::ValuesIn(golden_cases()), [](const auto& param) {
-  std::string name = param.param.filename().string();
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Cases, FamilyState, testing::ValuesIn(test::golden_checkpoints()),
+                         [](const auto& param) { return test::case_name(param.param); });
 
 }  // namespace
 }  // namespace varve::engine

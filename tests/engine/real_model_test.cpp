@@ -10,6 +10,7 @@
 #include "engine/witness.h"
 #include "models/runner.h"
 #include "support/data.h"
+#include "support/goldens.h"
 
 namespace varve::engine {
 namespace {
@@ -29,12 +30,6 @@ struct Collected {
     };
   }
 };
-
-std::vector<int32_t> ids_of(const Value& list) {
-  std::vector<int32_t> ids;
-  for (const Value& id : list.array()) ids.push_back(static_cast<int32_t>(id.integer()));
-  return ids;
-}
 
 std::unique_ptr<Engine> make(nn::Model& model, const test::Loaded& loaded, const TextCodec* codec,
                              const Engine::Options& options) {
@@ -76,7 +71,7 @@ TEST_F(Stories, GoldenIdsAndTextAllAtOnce) {
   }
   engine->run();
   for (size_t i = 0; i < cases.size(); ++i) {
-    EXPECT_EQ(answers[i].ids, ids_of(*cases[i].find("greedy_ids")));
+    EXPECT_EQ(answers[i].ids, test::ids_of(*cases[i].find("greedy_ids")));
     EXPECT_EQ(answers[i].finishes.at(0).usage.prompt_tokens,
               static_cast<int64_t>(cases[i].find("prompt_ids")->array().size()));
   }
@@ -103,7 +98,7 @@ std::vector<Request> mixed_requests(const std::vector<int32_t>& story) {
 class OneAnswer : public Stories, public testing::WithParamInterface<ops::Precision> {};
 
 TEST_P(OneAnswer, SameTokensAndSameBitsWhateverTheChunksTheBatchAndTheThreads) {
-  const auto requests = mixed_requests(ids_of(*golden_.find_path("golden_logits.ids")));
+  const auto requests = mixed_requests(test::ids_of(*golden_.find_path("golden_logits.ids")));
   test::Testimony testimony;
   std::vector<std::vector<int32_t>> alone;
   for (const int threads : {1, 2}) {
@@ -134,7 +129,7 @@ TEST_P(OneAnswer, SameTokensAndSameBitsWhateverTheChunksTheBatchAndTheThreads) {
 }
 
 TEST_P(OneAnswer, AConversationGoesOnWithTheSameBits) {
-  const std::vector<int32_t> story = ids_of(*golden_.find_path("golden_logits.ids"));
+  const std::vector<int32_t> story = test::ids_of(*golden_.find_path("golden_logits.ids"));
   const test::Loaded loaded = test::load(dir_, {.precision = GetParam()});
   test::Testimony testimony;
   test::Witness witness(*loaded.model, testimony);

@@ -1,9 +1,7 @@
 // Every tiny checkpoint in tests/cases/golden resolves, all its tensors are claimed with the right shapes,
 // and the hub's and Transformers 5's spelling of its config give the same model.
-#include <fmt/format.h>
+#include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cctype>
 #include <filesystem>
 
 #include "core/json.h"
@@ -11,24 +9,16 @@
 #include "family/show.h"
 #include "nn/loader.h"
 #include "nn/model.h"
-#include "support/data.h"
+#include "support/goldens.h"
 
 namespace varve::family {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> cases() {
-  std::vector<std::string> out;
-  for (const auto& item : fs::directory_iterator(test::source_dir() / "tests/cases/golden"))
-    if (fs::exists(item.path() / "config.json")) out.push_back(item.path().filename().string());
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-class Golden : public testing::TestWithParam<std::string> {
+class Golden : public testing::TestWithParam<fs::path> {
  protected:
-  fs::path dir() const { return test::source_dir() / "tests/cases/golden" / GetParam(); }
+  const fs::path& dir() const { return GetParam(); }
 };
 
 TEST_P(Golden, ResolvesAndClaimsEveryTensor) {
@@ -48,14 +38,8 @@ TEST_P(Golden, BothSpellingsGiveOneModel) {
   EXPECT_EQ(json::dump(Value(spec_table(hub.spec)), 1), json::dump(Value(spec_table(five.spec)), 1));
 }
 
-std::string test_name(const testing::TestParamInfo<std::string>& one) {
-  std::string name = one.param;
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
-  return name;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, Golden, testing::ValuesIn(cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(All, Golden, testing::ValuesIn(test::golden_checkpoints()),
+                         [](const auto& param) { return test::case_name(param.param); });
 
 }  // namespace
 }  // namespace varve::family

@@ -1,28 +1,24 @@
-#include "op_support.h"
+#include "scan_support.h"
 
 namespace varve::kernels::test {
 namespace {
 
 /// Rows of one layer and the states of its sequences.
-struct Delta {
-  ops::DeltaLayout layout;
-  int64_t rows = 0;
-  std::vector<float> qkv, gates, rate, offset, y, states;
+struct Delta : HeadScan {
+  std::vector<float> qkv, gates, rate, offset;
 
   Delta(const ops::DeltaLayout& of, int64_t row_count, size_t sequences, unsigned seed)
-      : layout(of), rows(row_count) {
+      : HeadScan(of, row_count) {
     qkv = random_floats(static_cast<size_t>(rows * stride()), seed);
     normalise(0, 1.0f / std::sqrt(static_cast<float>(layout.key_dim)));
     normalise(layout.key_heads * layout.key_dim, 1.0f);
     gates = random_floats(static_cast<size_t>(rows * 2 * layout.value_heads), seed + 1, 2.0f);
     offset = random_floats(static_cast<size_t>(layout.value_heads), seed + 2);
     for (const float x : offset) rate.push_back(-std::exp(x));
-    y.assign(static_cast<size_t>(rows * values()), -7.0f);
     states = random_floats(sequences * static_cast<size_t>(layout.elements()), seed + 3);
   }
 
   int64_t keys() const { return layout.key_heads * layout.key_dim; }
-  int64_t values() const { return layout.value_heads * layout.value_dim; }
   int64_t stride() const { return 2 * keys() + values() + 3; }
 
   /// Every head from column `first` on to the given length, as the block hands q and k in.
@@ -34,12 +30,6 @@ struct Delta {
         for (int64_t i = 0; i < layout.key_dim; ++i) squares += x[i] * x[i];
         for (int64_t i = 0; i < layout.key_dim; ++i) x[i] *= length / std::sqrt(squares);
       }
-  }
-
-  ops::StateSlice slice(size_t sequence, int32_t begin, int32_t count, int32_t position) {
-    float* state = states.data() + sequence * static_cast<size_t>(layout.elements());
-    return {
-        .begin = begin, .count = count, .position = position, .state = reinterpret_cast<std::byte*>(state)};
   }
 
   void run(const OpKernels& kernels, const std::vector<ops::StateSlice>& slices) {
@@ -100,29 +90,14 @@ TEST_P(DeltaScan, FollowsTheRule) {
 }
 
 TEST_P(DeltaScan, AnyChunkingHasTheSameBits) {
-  for (const ops::DeltaLayout& layout : kLayouts) {
-    Delta whole(layout, 40, 1, 5);
-    whole.run(kernels(), {whole.slice(0, 0, 40, 0)});
-    for (const int32_t chunk : {1, 7, 16, 17, 39}) {
-      Delta cut(layout, 40, 1, 5);
-      for (int32_t at = 0; at < 40; at += chunk)
-        cut.run(kernels(), {cut.slice(0, at, std::min(chunk, 40 - at), at)});
-      EXPECT_TRUE(same_bits(cut.y, whole.y)) << "chunk " << chunk;
-      EXPECT_TRUE(same_bits(cut.states, whole.states)) << "chunk " << chunk;
-    }
-  }
+  for (const ops::DeltaLayout& layout : kLayouts)
+    expect_any_chunking_has_the_same_bits<Delta>(kernels(), layout);
 }
 
 TEST_P(DeltaScan, EveryVectorTableHasTheSameBits) {
   const OpKernels& best = *all_op_kernels().front().kernels;
   if (&kernels() == &ref() || &best == &ref()) GTEST_SKIP() << "of vector tables alone";
-  for (const ops::DeltaLayout& layout : kLayouts) {
-    Delta first(layout, 20, 1, 9), second(layout, 20, 1, 9);
-    first.run(best, {first.slice(0, 0, 20, 0)});
-    second.run(kernels(), {second.slice(0, 0, 20, 0)});
-    EXPECT_TRUE(same_bits(first.y, second.y));
-    EXPECT_TRUE(same_bits(first.states, second.states));
-  }
+  for (const ops::DeltaLayout& layout : kLayouts) expect_the_same_bits<Delta>(best, kernels(), layout);
 }
 
 }  // namespace

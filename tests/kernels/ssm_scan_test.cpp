@@ -1,38 +1,28 @@
 #include <limits>
 
-#include "op_support.h"
+#include "scan_support.h"
 
 namespace varve::kernels::test {
 namespace {
 
 /// Rows of one layer and the states of its sequences.
-struct Ssm {
-  ops::DeltaLayout layout;
-  int64_t rows = 0;
-  std::vector<float> xbc, steps, rate, offset, skip, y, states;
+struct Ssm : HeadScan {
+  std::vector<float> xbc, steps, rate, offset, skip;
   float dt_min = 0.0f, dt_max = std::numeric_limits<float>::infinity();
 
   Ssm(const ops::DeltaLayout& of, int64_t row_count, size_t sequences, unsigned seed)
-      : layout(of), rows(row_count) {
+      : HeadScan(of, row_count) {
     const auto heads = static_cast<size_t>(layout.value_heads);
     xbc = random_floats(static_cast<size_t>(rows * stride()), seed);
     steps = random_floats(static_cast<size_t>(rows) * (heads + 1), seed + 1, 2.0f);
     offset = random_floats(heads, seed + 2);
     skip = random_floats(heads, seed + 3);
     for (const float x : offset) rate.push_back(-std::exp(x));
-    y.assign(static_cast<size_t>(rows * values()), -7.0f);
     states = random_floats(sequences * static_cast<size_t>(layout.elements()), seed + 4);
   }
 
-  int64_t values() const { return layout.value_heads * layout.value_dim; }
   int64_t group_state() const { return layout.key_heads * layout.key_dim; }
   int64_t stride() const { return values() + 2 * group_state() + 5; }
-
-  ops::StateSlice slice(size_t sequence, int32_t begin, int32_t count, int32_t position) {
-    float* state = states.data() + sequence * static_cast<size_t>(layout.elements());
-    return {
-        .begin = begin, .count = count, .position = position, .state = reinterpret_cast<std::byte*>(state)};
-  }
 
   void run(const OpKernels& kernels, const std::vector<ops::StateSlice>& slices) {
     const ops::SsmScanArgs args{.slices = slices,
@@ -100,29 +90,14 @@ TEST_P(SsmScan, FollowsTheRule) {
 }
 
 TEST_P(SsmScan, AnyChunkingHasTheSameBits) {
-  for (const ops::DeltaLayout& layout : kLayouts) {
-    Ssm whole(layout, 40, 1, 5);
-    whole.run(kernels(), {whole.slice(0, 0, 40, 0)});
-    for (const int32_t chunk : {1, 7, 16, 17, 39}) {
-      Ssm cut(layout, 40, 1, 5);
-      for (int32_t at = 0; at < 40; at += chunk)
-        cut.run(kernels(), {cut.slice(0, at, std::min(chunk, 40 - at), at)});
-      EXPECT_TRUE(same_bits(cut.y, whole.y)) << "chunk " << chunk;
-      EXPECT_TRUE(same_bits(cut.states, whole.states)) << "chunk " << chunk;
-    }
-  }
+  for (const ops::DeltaLayout& layout : kLayouts)
+    expect_any_chunking_has_the_same_bits<Ssm>(kernels(), layout);
 }
 
 TEST_P(SsmScan, EveryVectorTableHasTheSameBits) {
   const OpKernels& best = *all_op_kernels().front().kernels;
   if (&kernels() == &ref() || &best == &ref()) GTEST_SKIP() << "of vector tables alone";
-  for (const ops::DeltaLayout& layout : kLayouts) {
-    Ssm first(layout, 20, 1, 9), second(layout, 20, 1, 9);
-    first.run(best, {first.slice(0, 0, 20, 0)});
-    second.run(kernels(), {second.slice(0, 0, 20, 0)});
-    EXPECT_TRUE(same_bits(first.y, second.y));
-    EXPECT_TRUE(same_bits(first.states, second.states));
-  }
+  for (const ops::DeltaLayout& layout : kLayouts) expect_the_same_bits<Ssm>(best, kernels(), layout);
 }
 
 }  // namespace

@@ -8,18 +8,13 @@
 #include "core/json.h"
 #include "models/runner.h"
 #include "support/data.h"
+#include "support/goldens.h"
 #include "support/npy.h"
 
 namespace varve {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<int32_t> ids_of(const Value& list) {
-  std::vector<int32_t> ids;
-  for (const Value& id : list.array()) ids.push_back(static_cast<int32_t>(id.integer()));
-  return ids;
-}
 
 double rms(const std::vector<float>& values) {
   double sum = 0;
@@ -36,14 +31,6 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
   return most;
 }
 
-std::vector<fs::path> golden_cases() {
-  std::vector<fs::path> cases;
-  for (const auto& entry : fs::directory_iterator(test::source_dir() / "tests/cases/golden"))
-    if (entry.is_directory()) cases.push_back(entry.path());
-  std::sort(cases.begin(), cases.end());
-  return cases;
-}
-
 fs::path checkpoint_of(const fs::path& dir) {
   for (const auto& entry : fs::directory_iterator(dir))
     if (entry.path().extension() == ".gguf") return entry.path();
@@ -54,7 +41,7 @@ class Golden : public ::testing::TestWithParam<fs::path> {};
 
 TEST_P(Golden, LogitsAgreeWithTransformers) {
   const Value golden = json::read_file(GetParam() / "golden.json");
-  const std::vector<int32_t> ids = ids_of(*golden.find("ids"));
+  const std::vector<int32_t> ids = test::ids_of(*golden.find("ids"));
   const test::NpyArray expected = test::read_npy(GetParam() / "logits.npy");
   const test::Loaded loaded = test::load(checkpoint_of(GetParam()), {});
   const std::vector<float> logits = test::logits_of(loaded, ids);
@@ -67,7 +54,7 @@ TEST_P(Golden, LogitsAgreeWithTransformers) {
 
 TEST_P(Golden, BothConfigSpellingsGiveTheSameBits) {
   if (!fs::exists(GetParam() / "config.transformers5.json")) GTEST_SKIP() << "one spelling only";
-  const std::vector<int32_t> ids = ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
+  const std::vector<int32_t> ids = test::ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
   const auto hub = test::logits_of(test::load(GetParam(), {}), ids);
   const auto five = test::logits_of(test::load(GetParam(), {.config = "config.transformers5.json"}), ids);
   EXPECT_EQ(hub, five);
@@ -75,15 +62,15 @@ TEST_P(Golden, BothConfigSpellingsGiveTheSameBits) {
 
 TEST_P(Golden, GreedyIdsAreTheSame) {
   const Value golden = json::read_file(GetParam() / "golden.json");
-  const std::vector<int32_t> expected = ids_of(*golden.find("greedy_ids"));
+  const std::vector<int32_t> expected = test::ids_of(*golden.find("greedy_ids"));
   if (expected.empty()) GTEST_SKIP() << "the golden has no greedy ids";
   const test::Loaded loaded = test::load(checkpoint_of(GetParam()), {});
-  EXPECT_EQ(test::greedy(loaded, ids_of(*golden.find("ids")), static_cast<int64_t>(expected.size())),
+  EXPECT_EQ(test::greedy(loaded, test::ids_of(*golden.find("ids")), static_cast<int64_t>(expected.size())),
             expected);
 }
 
 TEST_P(Golden, OneAnswerWhateverTheChunksAndThreads) {
-  const std::vector<int32_t> ids = ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
+  const std::vector<int32_t> ids = test::ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
   for (const ops::Precision precision : {ops::Precision::exact, ops::Precision::fast}) {
     const test::Loaded one = test::load(checkpoint_of(GetParam()), {.precision = precision, .threads = 1});
     const test::Loaded two = test::load(checkpoint_of(GetParam()), {.precision = precision, .threads = 2});
@@ -95,7 +82,7 @@ TEST_P(Golden, OneAnswerWhateverTheChunksAndThreads) {
 }
 
 TEST_P(Golden, OneAnswerInABatch) {
-  const std::vector<int32_t> ids = ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
+  const std::vector<int32_t> ids = test::ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
   const test::Loaded loaded = test::load(checkpoint_of(GetParam()), {.precision = ops::Precision::fast});
   const std::vector<float> alone = test::logits_of(loaded, ids);
   for (int batch = 2; batch <= 16; ++batch) {
@@ -114,7 +101,7 @@ TEST_P(Golden, OneAnswerInABatch) {
 // As a server's steps are: one sequence has all of its prompt to go through, another a piece from the middle,
 // a third its next token.
 TEST_P(Golden, OneAnswerBesideSequencesOfOtherLengthsAndPositions) {
-  const std::vector<int32_t> ids = ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
+  const std::vector<int32_t> ids = test::ids_of(*json::read_file(GetParam() / "golden.json").find("ids"));
   const auto size = static_cast<int64_t>(ids.size());
   for (const ops::Precision precision : {ops::Precision::exact, ops::Precision::fast}) {
     const test::Loaded loaded = test::load(checkpoint_of(GetParam()), {.precision = precision});
@@ -148,12 +135,8 @@ TEST_P(Golden, OneAnswerBesideSequencesOfOtherLengthsAndPositions) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Golden, ::testing::ValuesIn(golden_cases()), [](const auto& param) {
-  std::string name = param.param.filename().string();
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, ::testing::ValuesIn(test::golden_cases()),
+                         [](const auto& param) { return test::case_name(param.param); });
 
 }  // namespace
 }  // namespace varve

@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "models/runner.h"
 #include "support/data.h"
+#include "support/goldens.h"
 #include "support/npy.h"
 
 namespace varve {
@@ -14,21 +15,16 @@ namespace {
 
 class Stories : public ::testing::TestWithParam<const char*> {};
 
-std::vector<int32_t> ids_of(const Value& list) {
-  std::vector<int32_t> ids;
-  for (const Value& id : list.array()) ids.push_back(static_cast<int32_t>(id.integer()));
-  return ids;
-}
-
 TEST_P(Stories, GreedyIdsOfEveryCase) {
   const auto dir = test::shared_data("models") / GetParam();
   VARVE_NEEDS(dir);
   const test::Loaded loaded = test::load(dir, {});
   const Value golden = json::read_file(dir / "golden.json");
   for (const Value& item : golden.find("cases")->array()) {
-    const std::vector<int32_t> expected = ids_of(*item.find("greedy_ids"));
-    EXPECT_EQ(test::greedy(loaded, ids_of(*item.find("prompt_ids")), static_cast<int64_t>(expected.size())),
-              expected)
+    const std::vector<int32_t> expected = test::ids_of(*item.find("greedy_ids"));
+    EXPECT_EQ(
+        test::greedy(loaded, test::ids_of(*item.find("prompt_ids")), static_cast<int64_t>(expected.size())),
+        expected)
         << item.find("prompt")->text();
   }
 }
@@ -39,7 +35,7 @@ TEST_P(Stories, TeacherForcedLogits) {
   const Value golden = json::read_file(dir / "golden.json");
   const test::NpyArray expected = test::read_npy(dir / "golden_logits.npy");
   const std::vector<float> logits =
-      test::logits_of(test::load(dir, {}), ids_of(*golden.find_path("golden_logits.ids")));
+      test::logits_of(test::load(dir, {}), test::ids_of(*golden.find_path("golden_logits.ids")));
   ASSERT_EQ(logits.size(), expected.values.size());
   double most = 0, square = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
