@@ -107,16 +107,21 @@ class Families : public Command {
 
   static void show_table(const family::FamilyLibrary& library) {
     const std::vector<family::FamilyRow> rows = family::family_rows(library);
-    size_t name = 6, types = 10;
+    const auto joined = [](const std::vector<std::string>& words) {
+      return fmt::format("{}", fmt::join(words, ", "));
+    };
+    size_t name = 6, types = 10, blocks = 6;
     for (const family::FamilyRow& row : rows) {
       name = std::max(name, row.name.size());
-      types = std::max(types, fmt::format("{}", fmt::join(row.model_types, ", ")).size());
+      types = std::max(types, joined(row.model_types).size());
+      blocks = std::max(blocks, joined(row.blocks).size());
     }
-    types = std::min<size_t>(types, 40);
-    fmt::print("{:{}}  {:{}}  {}\n", "FAMILY", name, "MODEL_TYPE", types, "ABOUT");
+    constexpr size_t kMostColumns = 64;  // longer lists stand out on their own line alone
+    types = std::min(types, kMostColumns), blocks = std::min(blocks, kMostColumns);
+    fmt::print("{:{}}  {:{}}  {:{}}  {}\n", "FAMILY", name, "MODEL_TYPE", types, "BLOCKS", blocks, "EXAMPLE");
     for (const family::FamilyRow& row : rows)
-      fmt::print("{:{}}  {:{}}  {}\n", row.name, name, fmt::format("{}", fmt::join(row.model_types, ", ")),
-                 types, printable(row.about));
+      fmt::print("{:{}}  {:{}}  {:{}}  {}\n", row.name, name, joined(row.model_types), types,
+                 joined(row.blocks), blocks, printable(row.example));
   }
 
   std::string action_, name_;

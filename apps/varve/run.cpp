@@ -81,16 +81,18 @@ class Run : public Command {
     if (system_ && (raw_ || ids_))
       throw UsageError("--system has no meaning with --raw or --ids: there is no chat template");
     if (system_ && !is_utf8(*system_)) throw UsageError("--system: the text is not UTF-8");
-    sampling_.check();
     if (json_ && !prompt_ && !ids_ && input_is_terminal()) throw UsageError("--json needs --prompt or --ids");
   }
 
   /// The text to answer once, or nothing when there is a terminal to chat on.
   std::optional<std::string> prompt_text() const {
     if (ids_) return std::nullopt;
-    if (prompt_ && *prompt_ != "-") return prompt_;
     if (!prompt_ && input_is_terminal()) return std::nullopt;
-    std::string text = read_standard_input();
+    const bool given = prompt_ && *prompt_ != "-";
+    std::string text = given ? *prompt_ : read_standard_input();
+    if (!is_utf8(text))
+      throw UsageError(fmt::format("{}: the text is not UTF-8", given ? "--prompt" : "standard input"));
+    if (given) return text;
     // `echo question | varve run` asks the question, not the line end.
     if (!raw_ && text.ends_with('\n')) text.pop_back();
     if (text.empty())

@@ -15,6 +15,7 @@ namespace varve::family {
 namespace {
 
 constexpr int64_t kMostLayers = 10'000;
+constexpr int64_t kMostOfAnything = 999'999'999'999;  // hidden, vocabulary, positions
 
 std::string shown(const Value& value) {
   std::string text = json::dump(value);
@@ -122,8 +123,9 @@ class SpecBuilder {
 
   int64_t whole_of(const std::string& name, const Answers::Answer& found, int64_t least) const {
     const bool fits = found.value.is_number() && found.value.number() == std::floor(found.value.number()) &&
-                      found.value.number() >= static_cast<double>(least) && found.value.number() < 1e12;
-    if (!fits) wrong_kind(name, found, fmt::format("a whole number of at least {}", least));
+                      found.value.number() >= static_cast<double>(least) &&
+                      found.value.number() <= static_cast<double>(kMostOfAnything);
+    if (!fits) wrong_kind(name, found, fmt::format("a whole number from {} to {}", least, kMostOfAnything));
     return static_cast<int64_t>(found.value.number());
   }
 
