@@ -9,6 +9,7 @@
 
 #include "convert/mixed.h"
 #include "family/pattern.h"
+#include "ops/mlx_words.h"
 
 namespace varve::convert {
 
@@ -21,9 +22,6 @@ namespace {
 
 constexpr QuantScheme kEightBits{.mode = QuantMode::affine, .bits = 8, .group_size = 64, .block_rows = 1};
 
-/// For affine words in groups of 16 (docs/convert.md says what it costs).
-constexpr QuantScheme kWider{.mode = QuantMode::affine, .bits = 8, .group_size = 32, .block_rows = 1};
-
 /// The words of a format as MLX can say them; nothing for numbers and for words that MLX does not have.
 std::optional<QuantScheme> mlx_scheme(const ops::WeightFormat& format) {
   constexpr std::pair<Encoding, std::string_view> kModes[] = {{Encoding::affine, "affine"},
@@ -34,6 +32,12 @@ std::optional<QuantScheme> mlx_scheme(const ops::WeightFormat& format) {
     if (format.encoding == encoding)
       if (const auto scheme = checkpoint::make_scheme(mode, format.bits, format.group)) return scheme.value();
   return std::nullopt;
+}
+
+/// The words that the source holds, as MLX can say them with the same codes.
+std::optional<QuantScheme> held_words(const ops::WeightFormat& format) {
+  const bool same_codes = format.encoding != Encoding::kquant || format.group == 32;
+  return same_codes ? mlx_scheme(ops::mlx_format(format)) : std::nullopt;
 }
 
 /// What a recipe wants of one module.
@@ -158,13 +162,17 @@ class Decider {
   Decision numbers(const MlxTensor& tensor) const {
     Decision out;
     const bool dense = tensor.format.encoding == Encoding::dense;
-    const DType own = dense || tensor.format.encoding == Encoding::affine ? tensor.format.dtype : DType::bf16;
+    const DType own = dense || tensor.format.encoding == Encoding::affine ? tensor.format.dtype
+                      : tensor.format.encoding == Encoding::kquant        ? DType::f16
+                                                                          : DType::bf16;
     out.dtype = target_ && !(dense && tensor.keep_dtype) ? *target_ : own;
     return out;
   }
 
   Decision words(const MlxTensor& tensor) const {
-    Decision out{.kind = Decision::Kind::words, .dtype = {}, .format = tensor.format, .loses = false, .entry = {}};
+    Decision out;
+    out.kind = Decision::Kind::words;
+    out.format = ops::mlx_format(tensor.format);
     // Scales and biases stay as they are, whatever the config calls the model's dtype, unless --dtype says so.
     if (recipe_.dtype && out.format.encoding == Encoding::affine) out.format.dtype = *recipe_.dtype;
     return out;
@@ -176,9 +184,9 @@ class Decider {
     if (!tensor.module || recipe_.dequantize || stored_) return numbers(tensor);
     const std::string path = module_path(tensor.name);
     const Wish wished = wish(tensor, path);
-    const std::optional<QuantScheme> held = mlx_scheme(tensor.format);
-    if (!held && tensor.format.encoding == Encoding::affine && !recipe_.requantize)
-      return wider(tensor, wished, path);
+    const std::optional<QuantScheme> held = held_words(tensor.format);
+    if (tensor.format.encoding == Encoding::kquant && !held && !recipe_.requantize)
+      return nearest_words(tensor, wished, path);
     if (held && stays(*held, wished, path)) {
       Decision out = words(tensor);
       if (mlx_table_)
@@ -192,20 +200,18 @@ class Decider {
     Decision out{.kind = Decision::Kind::quantise,
                  .dtype = dtype,
                  .format = convert::format_of(wished.scheme, dtype),
-                 .loses = held.has_value() || tensor.format.encoding == Encoding::affine,
+                 .loses = held.has_value() || tensor.format.encoding == Encoding::kquant,
                  .entry = wished.entry};
     return out;
   }
 
-  /// Words in groups that MLX does not have, as some of GGUF's are, in the words that lose least.
-  Decision wider(const MlxTensor& tensor, const Wish& wished, const std::string& path) {
+  /// Words whose codes MLX cannot take over, in those that lose least.
+  Decision nearest_words(const MlxTensor& tensor, const Wish& wished, const std::string& path) {
     if (wished.asked && !wished.keep)
-      conflicts_.push_back(fmt::format("{}: affine {}-bit, group {}", path, tensor.format.bits, tensor.format.group));
-    if (tensor.shape.back() % kWider.group_size != 0) return numbers(tensor);
-    const DType dtype = numbers(tensor).dtype;
+      conflicts_.push_back(fmt::format("{}: {}", path, format_text(tensor.format)));
     return {.kind = Decision::Kind::quantise,
-            .dtype = dtype,
-            .format = convert::format_of(kWider, dtype),
+            .dtype = DType::f16,
+            .format = ops::mlx_format(tensor.format),
             .loses = true,
             .entry = {}};
   }
@@ -269,7 +275,7 @@ class Decider {
     const bool fine = fine_grained(decisions);
     QuantScheme base = recipe_.base;
     if (const auto common = commonest_words(decisions)) base = fine ? *checkpoint_.quantization.fallback : *common;
-    Table table = scheme_table(base);
+    Table table = fine && mlx_table_ ? plain_members(mlx_table_->table()) : scheme_table(base);
     for (size_t i = 0; i < decisions.size(); ++i) {
       Decision& one = decisions[i];
       if (one.kind != Decision::Kind::words && one.kind != Decision::Kind::quantise) continue;
@@ -282,6 +288,14 @@ class Decider {
       if (!entry.is_null()) table.set(name, entry);
     }
     return Value(std::move(table));
+  }
+
+  /// What a table of the source says of all modules, as it says it.
+  static Table plain_members(const Table& from) {
+    Table out;
+    for (const auto& [key, value] : from)
+      if (!value.is_table() && !value.is_boolean()) out.set(key, value);
+    return out;
   }
 
   /// Module paths in the order of their layers, each with its place in the form.

@@ -8,6 +8,7 @@
 
 #include "core/checked.h"
 #include "core/error.h"
+#include "ops/mlx_words.h"
 
 namespace varve::convert {
 
@@ -161,8 +162,10 @@ Piece JobRunner::words(size_t index, const nn::SourceMatrix& from, ShardWriter& 
     return piece_of(index, std::move(block), parts);
   }
   const int64_t groups = view.rows * format.groups(view.cols);
-  const bool fits = cast_numbers(view.scales, view.format.dtype, groups, format.dtype, parts[1].data()) &&
-                    cast_numbers(view.biases, view.format.dtype, groups, format.dtype, parts[2].data());
+  const bool fits = view.format.encoding == Encoding::kquant
+                        ? ops::affine_tables(view, format.dtype, parts[1].data(), parts[2].data())
+                        : cast_numbers(view.scales, view.format.dtype, groups, format.dtype, parts[1].data()) &&
+                              cast_numbers(view.biases, view.format.dtype, groups, format.dtype, parts[2].data());
   if (!fits) throw WideScales(form_.tensors[job.source].name);
   return piece_of(index, std::move(block), parts);
 }

@@ -189,7 +189,7 @@ std::string scheme_text(const QuantScheme& scheme) {
 }
 
 std::string format_text(const ops::WeightFormat& format) {
-  constexpr const char* kNames[] = {"", "affine", "mxfp4", "nvfp4", "mxfp8", "fp8"};
+  constexpr const char* kNames[] = {"", "affine", "mxfp4", "nvfp4", "mxfp8", "fp8", "K-quant"};
   if (format.encoding == ops::Encoding::dense) return std::string(dtype_name(format.dtype));
   return fmt::format("{} {}-bit, group {}", kNames[static_cast<size_t>(format.encoding)], format.bits, format.group);
 }
