@@ -125,6 +125,8 @@ struct Axis {
 
 struct Rename {
   std::string from, to;
+  std::string when;  // a canonical key that must be true; empty: always
+  Value written;
   Place place;
 };
 
@@ -135,16 +137,17 @@ struct Drop {
   Value written;
 };
 
-/// A change to tensors of canonical name `pattern`, before anyone sees them.
+/// A change to tensors of the name `pattern`, before anyone sees them.
 struct Transform {
-  enum class Form : uint8_t { split, unpair, transpose, add };
+  enum class Form : uint8_t { split, unpair, transpose, channels_last, scale, add };
   Form form = Form::add;
   std::string pattern;
   std::vector<std::string> parts;  // split: the new names
-  std::vector<Setting> rows;       // split: rows of each part (of one group); empty: equal parts
+  std::vector<Setting> rows;       // split: rows of each part (of one group); scale: of each run
   Setting groups;                  // split: the rows are so many groups, each holding every part; 1
   bool stack = false;              // split: the groups' rows become matrices of a stack
-  Setting amount;                  // unpair: heads; add: the number
+  Setting amount;                  // unpair: heads; add: the number; scale: the factor
+  Setting by_rows;                 // scale: a further factor for each of `rows`
   std::string when;                // a canonical key that must be true; empty: always
   Value written;
   Place place;
@@ -154,6 +157,22 @@ struct TensorRules {
   std::vector<Rename> renames;  // each applies once, in order
   std::vector<Drop> drops;
   std::vector<Transform> transforms;
+};
+
+/// A pattern and the line it stands on.
+struct Pattern {
+  std::string text;
+  Place place;
+};
+
+/// How MLX keeps the family's tensors: [mlx] and [gguf.mlx].
+struct MlxRules {
+  std::vector<Pattern> canonical;   // tensors that are as the family's own rules make them, by canonical name
+  TensorRules hub;                  // names of those, stored ones of all others -> MLX's; no drops of its own
+  TensorRules gguf;                 // canonical names -> what `hub` renames further
+  std::vector<Pattern> plain;       // modules that are never quantised
+  std::vector<Pattern> eight_bits;  // modules that are pinned to 8 bits
+  std::vector<Pattern> keep_dtype;  // tensors that no cast changes
 };
 
 struct Ignored {
@@ -192,6 +211,7 @@ struct Family {
   Ordered<Axis> axes;
   Ordered<Kind> kinds;
   TensorRules hub_tensors, gguf_tensors;
+  MlxRules mlx;
   Spectators hub_spectators, gguf_spectators;
 };
 

@@ -49,8 +49,9 @@ class Checker {
     for (const auto& [name, kind] : family_.kinds) overlay(kind.overlay);
     for (const auto& [name, axis] : family_.axes)
       for (const KindRule& rule : axis.rules) check_rule(rule);
-    tensors(family_.hub_tensors);
-    tensors(family_.gguf_tensors);
+    for (const TensorRules* rules :
+         {&family_.hub_tensors, &family_.gguf_tensors, &family_.mlx.hub, &family_.mlx.gguf})
+      tensors(*rules);
     spectators(family_.hub_spectators);
     spectators(family_.gguf_spectators);
     for (const char* role : {"layer", "mixer", "ffn", "norm"})
@@ -116,7 +117,7 @@ class Checker {
         std::find_if(all.begin(), all.end(), [&](const nn::BlockInfo& b) { return b.name == block; });
     if (info == all.end()) {
       std::vector<std::string> known{"match", "config", "defaults", "ignore", "expect", "model",     "layer",
-                                     "axis",  "kind",   "tensors",  "drop",   "gguf",   "transforms"};
+                                     "axis",  "kind",   "tensors",  "drop",   "gguf",   "transforms", "mlx"};
       for (const nn::BlockInfo& b : all) known.push_back(b.name);
       fail_unknown(setting.place, "section or block", block, known);
     }
@@ -162,6 +163,8 @@ class Checker {
   }
 
   void tensors(const TensorRules& rules) {
+    for (const Rename& rename : rules.renames)
+      if (!rename.when.empty()) use_key(rename.when, rename.place);
     for (const Drop& drop : rules.drops) {
       uses(drop.when);
       uses(drop.from);
@@ -169,6 +172,7 @@ class Checker {
     for (const Transform& t : rules.transforms) {
       uses(t.groups);
       uses(t.amount);
+      uses(t.by_rows);
       if (!t.when.empty()) use_key(t.when, t.place);
       for (const Setting& rows : t.rows) uses(rows);
     }

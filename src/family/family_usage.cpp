@@ -31,18 +31,9 @@ class Usage {
         use(rule.offset);
         if (!rule.when.empty()) use(rule.when);
       }
-    for (const TensorRules* rules : {&family_.hub_tensors, &family_.gguf_tensors}) {
-      for (const Drop& drop : rules->drops) {
-        use(drop.when);
-        use(drop.from);
-      }
-      for (const Transform& t : rules->transforms) {
-        use(t.groups);
-        use(t.amount);
-        if (!t.when.empty()) use(t.when);
-        for (const Setting& rows : t.rows) use(rows);
-      }
-    }
+    for (const TensorRules* rules :
+         {&family_.hub_tensors, &family_.gguf_tensors, &family_.mlx.hub, &family_.mlx.gguf})
+      use(*rules);
     for (const Spectators* some : {&family_.hub_spectators, &family_.gguf_spectators})
       for (const auto& [path, expected] : some->expected)
         for (const Setting& value : expected.values) use(value);
@@ -54,6 +45,22 @@ class Usage {
   void each_overlay(Visit visit) const {
     visit(family_.base);
     for (const auto& [name, kind] : family_.kinds) visit(kind.overlay);
+  }
+
+  void use(const TensorRules& rules) {
+    for (const Rename& rename : rules.renames)
+      if (!rename.when.empty()) use(rename.when);
+    for (const Drop& drop : rules.drops) {
+      use(drop.when);
+      use(drop.from);
+    }
+    for (const Transform& t : rules.transforms) {
+      use(t.groups);
+      use(t.amount);
+      use(t.by_rows);
+      if (!t.when.empty()) use(t.when);
+      for (const Setting& rows : t.rows) use(rows);
+    }
   }
 
   void use(const Setting& setting) {

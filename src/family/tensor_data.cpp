@@ -85,6 +85,23 @@ float number_at(const std::byte* at, DType dtype) {
 
 }  // namespace
 
+float round_to(DType dtype, float x) {
+  if (dtype == DType::f16) return f16_to_f32(f32_to_f16(x));
+  if (dtype == DType::bf16) return bf16_to_f32(f32_to_bf16(x));
+  return x;
+}
+
+std::vector<std::byte> dense_bytes(const std::vector<float>& numbers, DType dtype) {
+  const auto size = static_cast<size_t>(dtype_size(dtype));
+  std::vector<std::byte> out(numbers.size() * size);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const uint16_t half = dtype == DType::f16 ? f32_to_f16(numbers[i]) : f32_to_bf16(numbers[i]);
+    const void* from = dtype == DType::f32 ? static_cast<const void*>(&numbers[i]) : &half;
+    std::memcpy(out.data() + i * size, from, size);
+  }
+  return out;
+}
+
 int64_t stored_row_bytes(const Tensor& tensor, int64_t cols) {
   if (tensor.block != BlockType::none)
     return cols / checkpoint::block_numbers(tensor.block) * checkpoint::block_bytes(tensor.block);
