@@ -216,6 +216,7 @@ std::vector<FamilyLine> family_lines(const Family& family) {
   lines.spectators("gguf.", family.gguf_spectators);
   lines.tensors("gguf.", family.gguf_tensors);
   lines.tensors("gguf.mlx.", family.mlx.gguf);
+  for (const auto& [name, value] : family.gguf_hub) lines.add("gguf.hub", name, value.written, value.place);
   return lines.take();
 }
 
