@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <vector>
 
 namespace varve::convert {
@@ -79,7 +80,11 @@ std::string model_card(const CardFacts& facts) {
     if (member.key == "pipeline_tag") pipeline.clear();
     for (const std::string& line : member.lines) out += line + "\n";
   }
-  if (!licensed && !facts.licence.empty()) out += fmt::format("license: {}\n", facts.licence);
+  if (!licensed && !facts.licence.empty()) {
+    std::string word = facts.licence;  // hubs know licences by lower-case names
+    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+    out += fmt::format("license: {}\n", word);
+  }
   if (std::find(tags.begin(), tags.end(), "mlx") == tags.end()) tags.emplace_back("mlx");
   out += "library_name: mlx\n" + pipeline + "tags:\n";
   for (const std::string& tag : tags) out += fmt::format("- {}\n", tag);
