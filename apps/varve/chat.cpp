@@ -1,14 +1,12 @@
 #include "chat.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <optional>
+#include <utility>
 
 #include "answer.h"
 #include "interrupt.h"
+#include "line_editor.h"
 #include "terminal.h"
 
 namespace varve::app {
@@ -20,43 +18,8 @@ constexpr const char* kHelp =
     "  /exit    leave (so do Ctrl-D, and Ctrl-C twice)\n"
     "  /help    this\n"
     "  \"\"\"      begins and ends a message of several lines\n"
-    "  Ctrl-C   stops an answer\n";
-
-/// A terminal that edits lines itself drops what a line has beyond this, without a word (Linux's n_tty).
-constexpr size_t kCutLine = 4095;
-
-/// Lines from the terminal. A line is what the terminal's own editing makes of the keys.
-class Lines {
- public:
-  explicit Lines(const InterruptScope& interrupts) : interrupts_(interrupts) {}
-  enum class Outcome { line, cut, end, interrupted };
-  Outcome next(std::string& line) {
-    for (;;) {
-      if (const size_t end = held_.find('\n'); end != std::string::npos) {
-        line = held_.substr(0, end);
-        held_.erase(0, end + 1);
-        return line.size() < kCutLine ? Outcome::line : Outcome::cut;
-      }
-      if (!interrupts_.wait_readable(STDIN_FILENO)) {
-        held_.clear();
-        return Outcome::interrupted;
-      }
-      char block[4096];
-      const ssize_t got = ::read(STDIN_FILENO, block, sizeof block);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) {
-        if (held_.empty()) return Outcome::end;
-        line = std::exchange(held_, {});
-        return Outcome::line;
-      }
-      held_.append(block, static_cast<size_t>(got));
-    }
-  }
-
- private:
-  const InterruptScope& interrupts_;
-  std::string held_;
-};
+    "  Ctrl-C   stops an answer\n"
+    "  Up, Down bring back what you wrote\n";
 
 class Chat {
  public:
@@ -70,15 +33,15 @@ class Chat {
     for (;;) {
       std::string message;
       interrupts_.clear();
-      const Lines::Outcome outcome = read_message(message);
-      if (outcome == Lines::Outcome::end) break;
-      if (outcome == Lines::Outcome::interrupted) {
+      const LineEditor::Outcome outcome = read_message(message);
+      if (outcome == LineEditor::Outcome::end) break;
+      if (outcome == LineEditor::Outcome::interrupted) {
         if (std::exchange(warned, true)) break;
         tell("\n{}\n", dim("Ctrl-C once more, or Ctrl-D, leaves."));
         continue;
       }
       warned = false;
-      if (outcome == Lines::Outcome::cut) {
+      if (outcome == LineEditor::Outcome::cut) {
         tell("{}\n",
              dim("The terminal keeps 4095 bytes of a line, so the message may lack its end: it was not sent. "
                  "Give it as shorter lines between \"\"\", or as a file: varve run --prompt - < FILE"));
@@ -96,19 +59,15 @@ class Chat {
   }
 
  private:
-  Lines::Outcome read_message(std::string& message) {
-    tell("{}", dim(">>> "));
-    std::fflush(stderr);
-    using Outcome = Lines::Outcome;
-    Outcome outcome = lines_.next(message);
+  LineEditor::Outcome read_message(std::string& message) {
+    using Outcome = LineEditor::Outcome;
+    Outcome outcome = lines_.next(">>> ", message);
     const bool is_text = outcome == Outcome::line || outcome == Outcome::cut;
     if (!is_text || !message.starts_with("\"\"\"")) return outcome;
     message.erase(0, 3);
     while (!message.ends_with("\"\"\"")) {
-      tell("{}", dim("... "));
-      std::fflush(stderr);
       std::string more;
-      const Outcome next = lines_.next(more);
+      const Outcome next = lines_.next("... ", more);
       if (next == Outcome::cut)
         outcome = next;  // the rest of the message is still to be read, and not to be taken for others
       else if (next != Outcome::line)
@@ -188,7 +147,7 @@ class Chat {
   runtime::LoadedModel& model_;
   const ChatSettings& settings_;
   InterruptScope interrupts_;
-  Lines lines_{interrupts_};
+  LineEditor lines_{interrupts_};
   Array messages_;
   engine::KeepId kept_ = 0;
 };

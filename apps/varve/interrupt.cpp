@@ -40,11 +40,11 @@ bool InterruptScope::pending() const { return interrupted != 0; }
 void InterruptScope::clear() { interrupted = 0; }
 
 bool InterruptScope::wait_readable(int fd) const {
-  // The signal is let in only while ppoll waits: none can slip in between the look and the wait.
-  sigset_t only_interrupt, before;
-  sigemptyset(&only_interrupt);
-  sigaddset(&only_interrupt, SIGINT);
-  ::sigprocmask(SIG_BLOCK, &only_interrupt, &before);
+  // The signals are let in only while ppoll waits: none can slip in between the look and the wait.
+  sigset_t counted, before;
+  sigemptyset(&counted);
+  for (size_t i = 0; i < count(signals_); ++i) sigaddset(&counted, kEnding[i]);
+  ::sigprocmask(SIG_BLOCK, &counted, &before);
   while (!interrupted) {
     pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
     if (::ppoll(&ready, 1, nullptr, &before) >= 0 || errno != EINTR) break;

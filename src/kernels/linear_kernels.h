@@ -61,6 +61,8 @@ struct ActTile {
   std::byte* values = nullptr;  // [chunks][rows][chunk]
   ActScale* scales = nullptr;   // [chunks][rows], where ActFormat::scaled()
   int rows = 0;
+  /// From that scale on; null where there are none, and policies then look at none.
+  const ActScale* scales_at(int64_t first) const { return scales ? scales + first : nullptr; }
 };
 
 /// Some blocks of one matrix against one row tile.

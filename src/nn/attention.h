@@ -39,8 +39,8 @@ class Attention : public Mixer {
       v.required("kv_heads", kv_heads, "key/value heads; divides heads");
       v.required("head_dim", head_dim, "width of a head");
       v.optional("scale", scale, "factor of q.k; 0: 1/sqrt(head_dim)");
-      v.optional("window", window, "positions a query sees, itself included; 0: all");
-      v.optional("chunk", chunk, "a query sees its own run of so many positions; 0: all");
+      v.positions("window", window, "positions a query sees, itself included; 0: all");
+      v.positions("chunk", chunk, "a query sees its own run of so many positions; 0: all");
       v.optional("softcap", softcap, "scores become softcap * tanh(score / softcap); 0: none");
       qk_norm.visit(v);
       inner_norm.visit(v);
@@ -49,7 +49,7 @@ class Attention : public Mixer {
                "slopes over distance join the scores, as they are or times scale");
       v.optional("temperature", temperature,
                  "queries are multiplied by 1 + temperature * log(1 + floor((position + 1) / span)); 0: not");
-      v.optional("temperature_span", temperature_span, "the span of that");
+      v.positions("temperature_span", temperature_span, "the span of that");
       v.choice("gate", gate, {"none", "sigmoid"}, "of gate_proj: multiplies what comes before o_proj");
       v.choice("bias", bias, {"optional", "required", "absent"},
                "biases of q_proj, k_proj, v_proj, gate_proj");

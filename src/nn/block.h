@@ -83,6 +83,8 @@ class Mixer {
 class FeedForward {
  public:
   virtual ~FeedForward() = default;
+  /// Whether it is "none", which stands for the lack of one.
+  virtual bool is_nothing() const { return false; }
   virtual void bind(Binder& binder) = 0;
   virtual void forward(Forward& at, const ops::Rows& x, const Into& out) const = 0;
 };

@@ -1,11 +1,35 @@
 #include "nn/layers.h"
 
-#include "core/error.h"
+#include <fmt/format.h>
+
+#include "nn/params.h"
 
 namespace varve::nn {
 
+namespace {
+
+/// A part that a layer has no place for is a mistake of the family file, not something to leave out in
+/// silence.
+LayerParts without_beside(LayerParts parts, std::string_view layer) {
+  require(!parts.beside, fmt::format("{}: the family names a second mixer, and this layer has one", layer),
+          "[layer] layer = \"two_mixers\", or no `beside`", "a mixer `beside`");
+  return parts;
+}
+
+LayerParts mixer_alone(LayerParts parts, std::string_view layer) {
+  require(parts.ffn->is_nothing(),
+          fmt::format("{}: the family names a feed-forward, and this layer has none", layer),
+          "[layer] ffn = \"none\"", "another block");
+  return without_beside(std::move(parts), layer);
+}
+
+}  // namespace
+
 PreNorm::PreNorm(const Params& params, LayerParts parts)
-    : params_(params), parts_(std::move(parts)), mixer_norm_(parts_.norm()), ffn_norm_(parts_.norm()) {}
+    : params_(params),
+      parts_(without_beside(std::move(parts), "pre_norm")),
+      mixer_norm_(parts_.norm()),
+      ffn_norm_(parts_.norm()) {}
 
 void PreNorm::bind(Binder& binder) {
   mixer_norm_->bind(binder, "input_layernorm");
@@ -42,7 +66,7 @@ void PreNorm::forward(Forward& at, float* x) const {
 }
 
 SandwichNorm::SandwichNorm(const Params& /*params*/, LayerParts parts)
-    : parts_(std::move(parts)),
+    : parts_(without_beside(std::move(parts), "sandwich_norm")),
       mixer_in_(parts_.norm()),
       mixer_out_(parts_.norm()),
       ffn_in_(parts_.norm()),
@@ -80,7 +104,9 @@ void SandwichNorm::forward(Forward& at, float* x) const {
 }
 
 PostNorm::PostNorm(const Params& /*params*/, LayerParts parts)
-    : parts_(std::move(parts)), mixer_norm_(parts_.norm()), ffn_norm_(parts_.norm()) {}
+    : parts_(without_beside(std::move(parts), "post_norm")),
+      mixer_norm_(parts_.norm()),
+      ffn_norm_(parts_.norm()) {}
 
 void PostNorm::bind(Binder& binder) {
   parts_.mixer->bind(binder);
@@ -108,7 +134,7 @@ void PostNorm::forward(Forward& at, float* x) const {
 }
 
 Parallel::Parallel(const Params& params, LayerParts parts)
-    : parts_(std::move(parts)),
+    : parts_(without_beside(std::move(parts), "parallel")),
       mixer_norm_(parts_.norm()),
       ffn_norm_(params.norms == "two" ? parts_.norm() : nullptr) {}
 
@@ -136,7 +162,7 @@ void Parallel::forward(Forward& at, float* x) const {
 }
 
 MixerOnly::MixerOnly(const Params& /*params*/, LayerParts parts)
-    : parts_(std::move(parts)), norm_(parts_.norm()) {}
+    : parts_(mixer_alone(std::move(parts), "mixer_only")), norm_(parts_.norm()) {}
 
 void MixerOnly::bind(Binder& binder) {
   norm_->bind(binder, "input_layernorm");
@@ -154,12 +180,8 @@ void MixerOnly::forward(Forward& at, float* x) const {
 
 TwoMixers::TwoMixers(const Params& params, LayerParts parts)
     : params_(params), parts_(std::move(parts)), mixer_norm_(parts_.norm()), ffn_norm_(parts_.norm()) {
-  if (parts_.beside) return;
-  throw LoadError({.what = "two_mixers: the family does not say the second mixer",
-                   .where = {},
-                   .expected = "[layer] beside = the name of a mixer",
-                   .found = {},
-                   .advice = {}});
+  require(parts_.beside != nullptr, "two_mixers: the family does not say the second mixer",
+          "[layer] beside = the name of a mixer", "none");
 }
 
 void TwoMixers::bind(Binder& binder) {
@@ -173,12 +195,11 @@ void TwoMixers::bind(Binder& binder) {
 /// One mixer remembers in pages and the other in the slot: neither's part has an offset.
 StateNeed TwoMixers::state(ops::Precision precision) const {
   const StateNeed a = parts_.mixer->state(precision), b = parts_.beside->state(precision);
-  if ((a.page_bytes > 0 && b.page_bytes > 0) || (a.slot_bytes > 0 && b.slot_bytes > 0))
-    throw LoadError({.what = "two_mixers: both mixers remember in the same place",
-                     .where = {},
-                     .expected = "one that remembers in pages, such as attention, and one that keeps a state",
-                     .found = {},
-                     .advice = {}});
+  const bool apart = (a.page_bytes == 0 || b.page_bytes == 0) && (a.slot_bytes == 0 || b.slot_bytes == 0);
+  require(apart, "two_mixers: both mixers remember in the same place",
+          "one that remembers in pages, such as attention, and one that keeps a state",
+          fmt::format("{} and {} bytes of a page, {} and {} of state", a.page_bytes, b.page_bytes,
+                      a.slot_bytes, b.slot_bytes));
   return {.page_bytes = a.page_bytes + b.page_bytes, .slot_bytes = a.slot_bytes + b.slot_bytes};
 }
 

@@ -13,6 +13,7 @@ class NoFfn : public FeedForward {
     void visit(V& /*v*/) {}
   };
   NoFfn(const Params& /*params*/, const BlockInit& /*init*/) {}
+  bool is_nothing() const override { return true; }
   void bind(Binder& /*binder*/) override {}
   void forward(Forward& /*at*/, const ops::Rows& x, const Into& out) const override {
     if (out.accumulate) return;

@@ -114,11 +114,18 @@ void ReadParams::wrong(std::string_view name, const Value& value, std::string_vi
                    .advice = {}});
 }
 
-void ReadParams::assign(std::string_view name, const Value& value, int64_t& field) const {
+int64_t ReadParams::whole(std::string_view name, const Value& value, int64_t most) const {
   if (!value.is_integer()) wrong(name, value, "a whole number");
-  if (value.integer() < 0 || value.integer() > (int64_t{1} << 40)) wrong(name, value, "0 to 2^40");
-  field = value.integer();
+  if (value.integer() < 0 || value.integer() > most) wrong(name, value, fmt::format("0 to {}", most));
+  return value.integer();
 }
+
+void ReadParams::positions(std::string_view name, int64_t& field, std::string_view /*about*/) {
+  seen_.emplace_back(name);
+  const Value* value = table_.find(name);
+  if (value && !value->is_null()) field = whole(name, *value, kMostPositions);
+}
+
 void ReadParams::assign(std::string_view name, const Value& value, float& field) const {
   if (!value.is_number()) wrong(name, value, "a number");
   field = static_cast<float>(value.number());

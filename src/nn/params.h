@@ -36,6 +36,9 @@ class Describe {
     add(name, kind_of(T{}), to_value(field), about);
   }
   void optional(std::string_view name, const ops::Activation& field, std::string_view about);
+  void positions(std::string_view name, const int64_t& field, std::string_view about) {
+    optional(name, field, about);
+  }
   void choice(std::string_view name, const std::string& field, std::vector<std::string> words,
               std::string_view about) {
     add(name, Value::Kind::text, Value(field), about).choices = std::move(words);
@@ -61,7 +64,9 @@ class Describe {
   std::vector<ParamInfo> params_;
 };
 
-/// Fills the fields from a table; what is missing, misspelt or of another kind is a LoadError.
+/// Fills the fields from a table; what is missing, misspelt or of another kind is a LoadError. Whole numbers
+/// are widths and counts of at most kMostWidth, so that a product of three, in bytes, has a place in 64 bits;
+/// only positions() may be larger.
 class ReadParams {
  public:
   ReadParams(const Table& table, std::string block) : table_(table), block_(std::move(block)) {}
@@ -74,6 +79,8 @@ class ReadParams {
   void optional(std::string_view name, T& field, std::string_view /*about*/) {
     take(name, field);
   }
+  /// A number of positions, which may be far larger than any width.
+  void positions(std::string_view name, int64_t& field, std::string_view about);
   void choice(std::string_view name, std::string& field, const std::vector<std::string>& words,
               std::string_view about);
   /// After the visit: refuses members that no field took.
@@ -88,7 +95,12 @@ class ReadParams {
     assign(name, *value, field);
     return true;
   }
-  void assign(std::string_view name, const Value& value, int64_t& field) const;
+  static constexpr int64_t kMostWidth = int64_t{1} << 19;
+  static constexpr int64_t kMostPositions = int64_t{1} << 40;
+  int64_t whole(std::string_view name, const Value& value, int64_t most) const;
+  void assign(std::string_view name, const Value& value, int64_t& field) const {
+    field = whole(name, value, kMostWidth);
+  }
   void assign(std::string_view name, const Value& value, float& field) const;
   void assign(std::string_view name, const Value& value, bool& field) const;
   void assign(std::string_view name, const Value& value, std::string& field) const;

@@ -42,8 +42,8 @@ struct RopeParams {
     v.optional("dims", dims, "rotated inputs of each head; 0: all");
     v.optional("interleaved", interleaved, "pairs are (2i, 2i+1) instead of (i, i + dims/2)");
     v.optional("factor", factor, "stretch of the context");
-    v.optional("original_positions", original_positions, "context before stretching");
-    v.optional("max_positions", max_positions, "context after stretching");
+    v.positions("original_positions", original_positions, "context before stretching");
+    v.positions("max_positions", max_positions, "context after stretching");
     v.optional("low_freq_factor", low_freq_factor, "llama3: where the ramp begins");
     v.optional("high_freq_factor", high_freq_factor, "llama3: where the ramp ends");
     v.optional("beta_fast", beta_fast, "yarn: rotations above which a frequency is kept");

@@ -1,6 +1,7 @@
 #pragma once
-// How the state of the gated delta rule, and of the selective state space, lies in a slot: one float32 matrix
-// [key_dim, value_dim] for each value head, its columns in blocks of 32:
+// How the state of the gated delta rule lies in a slot: one float32 matrix [key_dim, value_dim] for each
+// value head, its columns in blocks of 32. The selective state space has the same form: its groups are the
+// key heads, its heads the value heads, a head's state the key dim and a head's width the value dim.
 //   [value_heads][blocks][key_dim][columns of the block]
 // so that a block, which is what a core works on, is one run of memory. The bytes are opaque to everyone but
 // the scan kernels.
@@ -12,8 +13,7 @@ namespace varve::ops {
 struct DeltaLayout {
   static constexpr int64_t kBlock = 32;
   int64_t key_heads = 0;
-  int64_t value_heads =
-      0;  // a multiple of key_heads: value head h goes with key head h * key_heads / value_heads
+  int64_t value_heads = 0;  // a multiple of key_heads: head h goes with key head h * key_heads / value_heads
   int64_t key_dim = 0;
   int64_t value_dim = 0;
 

@@ -41,6 +41,14 @@ engine::MemoryOptions plan(const std::string& path, uint64_t weights, const nn::
       .context = options.context, .cache_bytes = memory.value().bytes, .max_sequences = options.sequences};
 }
 
+std::string quantization_text(const checkpoint::Quantization& quantization) {
+  if (const auto& all = quantization.fallback)
+    return fmt::format("quantised: {}, {} bits in groups of {}", checkpoint::mode_name(all->mode), all->bits,
+                       all->group_size);
+  if (quantization.ternary) return "ternary weights";
+  return quantization.any() ? "some modules quantised" : "no quantisation in its config";
+}
+
 /// What was found on disk and on this machine.
 void log_detected(const checkpoint::Checkpoint& checkpoint) {
   if (!log::enabled(log::Level::debug)) return;
@@ -49,8 +57,7 @@ void log_detected(const checkpoint::Checkpoint& checkpoint) {
                          static_cast<double>(available_memory()) / 1e9));
   const bool gguf = checkpoint.layout == checkpoint::Checkpoint::Layout::gguf;
   log::debug(fmt::format("detected: {} with {} tensors, {}", gguf ? "GGUF" : "safetensors",
-                         checkpoint.tensors.size(),
-                         checkpoint.quantization.any() ? "quantised as MLX does" : "no MLX quantisation"));
+                         checkpoint.tensors.size(), quantization_text(checkpoint.quantization)));
   for (const auto& file : checkpoint.files)
     log::debug(fmt::format("mapped: {}, {:.1f} MB", file->path().string(),
                            static_cast<double>(file->bytes().size()) / 1e6));

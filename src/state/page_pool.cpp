@@ -1,5 +1,6 @@
 #include "state/page_pool.h"
 
+#include <cstring>
 #include <limits>
 
 #include "core/checked.h"
@@ -62,5 +63,9 @@ void PagePool::drop(PageId page) {
 int32_t PagePool::references(PageId page) const { return references_.at(static_cast<size_t>(page)); }
 
 std::byte* PagePool::data(PageId page) { return memory_.data() + static_cast<int64_t>(page) * stride_; }
+
+void PagePool::copy(PageId from, PageId to) {
+  if (page_bytes_ > 0) std::memcpy(data(to), data(from), static_cast<size_t>(page_bytes_));
+}
 
 }  // namespace varve::state

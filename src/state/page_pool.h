@@ -51,6 +51,8 @@ class PagePool {
   int32_t references(PageId page) const;
   /// page_bytes() bytes, aligned to a cache line.
   std::byte* data(PageId page);
+  /// The bytes of one page become those of another.
+  void copy(PageId from, PageId to);
 
  private:
   int64_t page_bytes_;

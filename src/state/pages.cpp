@@ -1,7 +1,6 @@
 #include "state/pages.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "core/error.h"
@@ -60,7 +59,7 @@ void Pages::extend(int64_t count) {
   if (count == 0) return;
   if (open_page_is_shared()) {
     const PageId copy = take();
-    std::memcpy(pool_->data(copy), pool_->data(ids_.back()), static_cast<size_t>(pool_->page_bytes()));
+    pool_->copy(ids_.back(), copy);
     pool_->drop(std::exchange(ids_.back(), copy));
   }
   length_ += count;
@@ -77,8 +76,7 @@ std::optional<Pages> Pages::fork(int64_t tokens, int64_t capacity) const {
   for (const PageId id : out.ids_) pool_->share(id);
   if (tokens % kPageTokens != 0) {
     out.ids_.push_back(out.take());
-    std::memcpy(pool_->data(out.ids_.back()), pool_->data(ids_[static_cast<size_t>(full)]),
-                static_cast<size_t>(pool_->page_bytes()));
+    pool_->copy(ids_[static_cast<size_t>(full)], out.ids_.back());
   }
   out.length_ = tokens;
   return out;

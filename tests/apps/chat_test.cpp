@@ -20,11 +20,12 @@ using testing::HasSubstr;
 /// `varve WORDS` with a terminal of its own.
 class Terminal {
  public:
-  explicit Terminal(const std::vector<std::string>& words) {
+  explicit Terminal(const std::vector<std::string>& words, const char* kind = "xterm") {
     const std::string home = store_home();
     pid_ = ::forkpty(&fd_, nullptr, nullptr, nullptr);
     if (pid_ != 0) return;
-    ::setenv("TERM", "xterm", 1);
+    ::setenv("TERM", kind, 1);
+    ::setenv("LC_ALL", "C", 1);  // what people write is UTF-8 all the same
     ::setenv("VARVE_HOME", home.c_str(), 1);
     ::setenv("VARVE_ISA", "ref", 1);  // slow enough that an answer lasts
     ::unsetenv("NO_COLOR");
@@ -61,6 +62,17 @@ class Terminal {
     const std::string before = seen_.substr(0, found + text.size());
     seen_.erase(0, found + text.size());
     return before;
+  }
+
+  /// Reads what is there, so that the program never waits for room.
+  void drain() {
+    pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
+    char block[4096];
+    while (::poll(&ready, 1, 20) > 0)
+      if (const ssize_t got = ::read(fd_, block, sizeof block); got > 0)
+        seen_.append(block, static_cast<size_t>(got));
+      else
+        return;
   }
 
   /// Stops the program where it is, so that what is typed meanwhile is there when it goes on.
@@ -137,13 +149,41 @@ TEST_F(Chat, CtrlCStopsTheAnswerThenTheProgram) {
 }
 
 TEST_F(Chat, ALineThatTheTerminalCutsIsNotSent) {
-  Terminal terminal({"run", model_.string(), "--max-tokens", "2", "--quiet"});
+  Terminal terminal({"run", model_.string(), "--max-tokens", "2", "--quiet"}, "dumb");
   terminal.wait_for(">>> ");
   for (int i = 0; i < 50; ++i) terminal.type(std::string(100, 'a'));
   terminal.type("\n");
   terminal.wait_for("it was not sent");
   terminal.wait_for(">>> ");
   terminal.type("/exit\n");
+  EXPECT_EQ(terminal.exit_code(), 0);
+}
+
+TEST_F(Chat, ALineMayBeLongerThanATerminalHoldsIt) {
+  Terminal terminal({"run", model_.string(), "--max-tokens", "2", "--context", "64"});
+  terminal.wait_for(">>> ");
+  for (int i = 0; i < 50; ++i) {
+    terminal.type(std::string(100, 'a'));
+    terminal.drain();
+  }
+  terminal.type("\n");
+  terminal.wait_for("the context holds 64");
+  terminal.wait_for(">>> ");
+  terminal.type("/exit\n");
+  EXPECT_EQ(terminal.exit_code(), 0);
+}
+
+TEST_F(Chat, KeysMoveEditAndBringBack) {
+  Terminal terminal({"run", model_.string(), "--max-tokens", "2"});
+  terminal.wait_for(">>> ");
+  terminal.type("/noxé\x7f\x1b[D\x7fi\x1b[C");  // the last letter away, and one in the middle another
+  terminal.type("e\n");
+  terminal.wait_for("There is no command /nixe");
+  terminal.wait_for(">>> ");
+  terminal.type("\x1b[Af\n");  // the line before, and a letter more
+  terminal.wait_for("There is no command /nixef");
+  terminal.wait_for(">>> ");
+  terminal.type("\x04");
   EXPECT_EQ(terminal.exit_code(), 0);
 }
 

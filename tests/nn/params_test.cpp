@@ -54,7 +54,9 @@ TEST(Params, RefusesUnknownMissingAndMistyped) {
   EXPECT_THAT(message_of(params), HasSubstr("a whole number"));
   params = sound();
   params.set("heads", -8);
-  EXPECT_THAT(message_of(params), HasSubstr("0 to 2^40"));
+  EXPECT_THAT(message_of(params), HasSubstr("0 to 524288"));
+  params.set("heads", (int64_t{1} << 19) + 1);
+  EXPECT_THAT(message_of(params), HasSubstr("whole number 524289"));
   params = sound();
   params.set("qk_norm", "heads");
   EXPECT_THAT(message_of(params), HasSubstr("one of none, head, each, full"));
@@ -107,6 +109,35 @@ TEST(Attention, RefusesHeadsThatDoNotDivide) {
   EXPECT_THROW(
       make_mixer({.block = "attention", .params = params}, {.params = params, .hidden = 64, .ropes = &ropes}),
       LoadError);
+}
+
+TEST(Layers, RefusePartsThatTheyHaveNoPlaceFor) {
+  RopeTables ropes;
+  Table mlp;
+  mlp.set("inner", 8);
+  auto message = [&](const char* layer, const BlockSpec& beside, const BlockSpec& ffn) -> std::string {
+    LayerSpec spec{.layer = {.block = layer, .params = {}},
+                   .mixer = {.block = "attention", .params = sound()},
+                   .beside = beside,
+                   .ffn = ffn,
+                   .norm = {.block = "rms_norm", .params = {}}};
+    try {
+      make_layer(spec, 64, ropes);
+    } catch (const LoadError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const BlockSpec none{.block = "none", .params = {}}, gated{.block = "gated_mlp", .params = mlp};
+  const BlockSpec second{.block = "attention", .params = sound()};
+  EXPECT_EQ(message("pre_norm", {}, gated), "");
+  EXPECT_EQ(message("mixer_only", {}, none), "");
+  EXPECT_EQ(message("two_mixers", second, gated), "");
+  for (const char* layer : {"pre_norm", "post_norm", "sandwich_norm", "parallel", "mixer_only"})
+    EXPECT_THAT(message(layer, second, layer == std::string("mixer_only") ? none : gated),
+                HasSubstr(std::string(layer) + ": the family names a second mixer"));
+  EXPECT_THAT(message("mixer_only", {}, gated), HasSubstr("names a feed-forward"));
+  EXPECT_THAT(message("two_mixers", {}, gated), HasSubstr("does not say the second mixer"));
 }
 
 TEST(Params, ARouterRefusesWhatHasNoEffect) {

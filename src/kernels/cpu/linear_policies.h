@@ -74,12 +74,14 @@ struct Int8Policy {
   static VARVE_INLINE U weights(const ChunkPlace& place, const Scales&, int slice, int n, int i) {
     return Codes::bytes(place.data, Chunk, slice, n + i);
   }
-  static VARVE_INLINE Acc begin(const ActScale& x) { return {integer_start<Codes>(&x.minus_sum16)}; }
+  static VARVE_INLINE Acc begin(const ActScale* x, int t) {
+    return {integer_start<Codes>(&x[t].minus_sum16)};
+  }
   static VARVE_INLINE void step(Acc& acc, U weights, U x) { acc.add(weights, x); }
   static VARVE_INLINE void settle(Acc& acc) { acc.settle(); }
-  static VARVE_INLINE F add(F sum, const Acc& acc, const Scales& w, const ActScale& x) {
-    if constexpr (Codes::kBias) sum = fma(w.bias, set1(x.sum), sum);
-    return fma(to_float(acc.sum), w.scale * set1(x.scale), sum);
+  static VARVE_INLINE F add(F sum, const Acc& acc, const Scales& w, const ActScale* x, int t) {
+    if constexpr (Codes::kBias) sum = fma(w.bias, set1(x[t].sum), sum);
+    return fma(to_float(acc.sum), w.scale * set1(x[t].scale), sum);
   }
 };
 
@@ -100,18 +102,18 @@ struct Int16Policy {
   static VARVE_INLINE U weights(const ChunkPlace& place, const Scales&, int slice, int n, int i) {
     return Codes::bytes(place.data, Chunk, slice, (n + i) / 2);
   }
-  static VARVE_INLINE Acc begin(const ActScale& x) {
-    return {integer_start<Codes>(&x.minus_sum16), integer_start<Codes>(&x.minus_low16)};
+  static VARVE_INLINE Acc begin(const ActScale* x, int t) {
+    return {integer_start<Codes>(&x[t].minus_sum16), integer_start<Codes>(&x[t].minus_low16)};
   }
   static VARVE_INLINE void step(Acc& acc, U weights, U x) {
     acc = {acc.other, dot<Codes::kBits>(acc.next, weights, x)};
   }
   static VARVE_INLINE void settle(Acc&) {}
   /// Below 2^31: at most 64 inputs of 255 * (254 * 127 + 127).
-  static VARVE_INLINE F add(F sum, Acc acc, const Scales& w, const ActScale& x) {
-    if constexpr (Codes::kBias) sum = fma(w.bias, set1(x.sum), sum);
+  static VARVE_INLINE F add(F sum, Acc acc, const Scales& w, const ActScale* x, int t) {
+    if constexpr (Codes::kBias) sum = fma(w.bias, set1(x[t].sum), sum);
     const U codes = acc.next * set1(static_cast<uint32_t>(kHighDigit)) + acc.other;
-    return fma(to_float(codes), w.scale * set1(x.scale), sum);
+    return fma(to_float(codes), w.scale * set1(x[t].scale), sum);
   }
 };
 
@@ -123,11 +125,11 @@ struct F32Base {
   using Acc = F;
   using Scales = NoScales;
   static VARVE_INLINE Scales scales(const ChunkPlace&, int) { return {}; }
-  static VARVE_INLINE F begin(const ActScale&) { return F{}; }
+  static VARVE_INLINE F begin(const ActScale*, int) { return F{}; }
   static VARVE_INLINE void step(F& acc, U weights, U x) { acc = fma(as_float(weights), as_float(x), acc); }
   static VARVE_INLINE void settle(F&) {}
   template <class S>
-  static VARVE_INLINE F add(F sum, F acc, const S&, const ActScale&) {
+  static VARVE_INLINE F add(F sum, F acc, const S&, const ActScale*, int) {
     return sum + acc;
   }
 };
@@ -176,10 +178,10 @@ struct Bf16Policy {
   static VARVE_INLINE U weights(const ChunkPlace& place, const Scales&, int slice, int n, int i) {
     return load<U>(place.data + (n + i) * 64 + slice * 4 * kLanes);
   }
-  static VARVE_INLINE F begin(const ActScale&) { return F{}; }
+  static VARVE_INLINE F begin(const ActScale*, int) { return F{}; }
   static VARVE_INLINE void step(F& acc, U weights, U x) { acc = dot_bf16(acc, weights, x); }
   static VARVE_INLINE void settle(F&) {}
-  static VARVE_INLINE F add(F sum, F acc, const Scales&, const ActScale&) { return sum + acc; }
+  static VARVE_INLINE F add(F sum, F acc, const Scales&, const ActScale*, int) { return sum + acc; }
 };
 
 /// fp8 weights, every one of which is a bf16 number, against bf16 activations.
@@ -192,7 +194,9 @@ struct Fp8Policy : Bf16Policy {
     const U quad = Fp8Codes::value_quad(place.data, place.layout->chunk, slice, n / 2 + i / 2);
     return i % 2 == 0 ? e4m3_pair_to_bf16<0>(quad) : e4m3_pair_to_bf16<1>(quad);
   }
-  static VARVE_INLINE F add(F sum, F acc, const Scales& w, const ActScale&) { return fma(acc, w.scale, sum); }
+  static VARVE_INLINE F add(F sum, F acc, const Scales& w, const ActScale*, int) {
+    return fma(acc, w.scale, sum);
+  }
 };
 
 }  // namespace

@@ -104,13 +104,13 @@ void few(const MatmulTask& task) {
         layout, task.weight->tiles.data() + block * layout.block_bytes,
         [&](const ChunkPlace& place, int steps, int64_t index) __attribute__((always_inline)) {
           const std::byte* x = task.x.values + index * Rows * act_bytes;
-          const ActScale* sx = task.x.scales + index * Rows;
+          const ActScale* sx = task.x.scales_at(index * Rows);
           VARVE_UNROLL(4)
           for (int s = 0; s < kSlices; ++s) {
             const typename Policy::Scales scales = Policy::scales(place, s);
             typename Policy::Acc acc[Rows];
             VARVE_UNROLL(4)
-            for (int t = 0; t < Rows; ++t) acc[t] = Policy::begin(sx[t]);
+            for (int t = 0; t < Rows; ++t) acc[t] = Policy::begin(sx, t);
             for_steps<Policy>(
                 steps, [&](int n, int i) __attribute__((always_inline)) {
                   const U weights = Policy::weights(place, scales, s, n, i);
@@ -121,7 +121,7 @@ void few(const MatmulTask& task) {
                   }
                 });
             VARVE_UNROLL(4)
-            for (int t = 0; t < Rows; ++t) sum[s][t] = Policy::add(sum[s][t], acc[t], scales, sx[t]);
+            for (int t = 0; t < Rows; ++t) sum[s][t] = Policy::add(sum[s][t], acc[t], scales, sx, t);
           }
         });
     alignas(64) float sums[Rows * ops::kBlockRows];
@@ -147,7 +147,7 @@ VARVE_INLINE void panel_rows(const Staged<Policy, Vectors>& w, int steps, const 
   VARVE_UNROLL(4)
   for (int v = 0; v < Vectors; ++v) {
     VARVE_UNROLL(8)
-    for (int t = 0; t < Rows; ++t) acc[v][t] = Policy::begin(sx[first + t]);
+    for (int t = 0; t < Rows; ++t) acc[v][t] = Policy::begin(sx, first + t);
   }
   x += first * act_bytes;
   // Four steps at a time by hand: the compiler's own unrolling of this loop copies every accumulator.
@@ -172,7 +172,7 @@ VARVE_INLINE void panel_rows(const Staged<Policy, Vectors>& w, int steps, const 
     VARVE_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) {
       float* sum = sums[v] + (first + t) * 16;
-      store(sum, Policy::add(load<F>(sum), acc[v][t], w.scales[v], sx[first + t]));
+      store(sum, Policy::add(load<F>(sum), acc[v][t], w.scales[v], sx, first + t));
     }
   }
 }
@@ -210,7 +210,7 @@ void panel(const MatmulTask& task, int64_t block) {
           }
         }
         const std::byte* x = task.x.values + index * rows * act_bytes;
-        const ActScale* sx = task.x.scales + index * rows;
+        const ActScale* sx = task.x.scales_at(index * rows);
         int t = 0;
         for (; t + kRows <= rows; t += kRows)
           panel_rows<Policy, kVectors, kRows>(staged, steps, x, act_bytes, sx, sums_of, t);
