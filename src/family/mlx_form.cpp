@@ -70,6 +70,7 @@ class Lister {
     const nn::WeightSource::Info info = *map.find(name);
     MlxTensor out{.name = name, .shape = info.shape, .format = info.format};
     out.as_stored = mapped.first().packed;
+    out.decoded = mapped.first().is_quantised() && info.format.encoding == ops::Encoding::dense;
     const bool matrix = name.ends_with(kWeight) && info.shape.size() > 1 && !mapped.kernel;
     const std::string_view path = std::string_view(name).substr(0, name.size() - (matrix ? kWeight.size() : 0));
     // Where some modules keep their packed words no others can have a scheme: the config says only one.
