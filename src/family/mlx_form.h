@@ -39,7 +39,8 @@ struct MlxForm {
   /// too large for one piece, numbers() of the rest. Views into the mapped files wherever rows lie as they
   /// are wanted.
   std::unique_ptr<nn::WeightSource> weights;
-  /// config.json without the keys of a quantisation, but for a bitnet one, whose tensors are as stored.
+  /// config.json without the keys of a quantisation. Where tensors are as stored those keys stand: they hold
+  /// until a module is quantised, and then "quantization" takes their place.
   Value config;
   std::vector<std::string> left_out;  // stored tensors that have no place in it
   std::string family;

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "checkpoint/quantization.h"
+#include "family/tensor_data.h"
 #include "ops/bits.h"
 #include "support/data.h"
 
@@ -69,10 +70,13 @@ Words words_of(const MlxForm& form, const MlxTensor& tensor) {
   return out;
 }
 
+/// mlx-lm computes in the stored type: in bfloat16 where that is fp8.
 std::vector<float> numbers_of(const MlxForm& form, const MlxTensor& tensor) {
+  const bool fp8 = std::any_of(form.tensors.begin(), form.tensors.end(),
+                               [](const MlxTensor& t) { return t.format.encoding == Encoding::fp8; });
+  const DType dtype = fp8 && tensor.module ? DType::bf16 : tensor.format.dtype;
   std::vector<float> out = form.weights->numbers(tensor.name);
-  if (tensor.format.encoding == Encoding::fp8)  // mlx-lm makes bfloat16 of it
-    for (float& x : out) x = bf16_to_f32(f32_to_bf16(x));
+  for (float& x : out) x = round_to(dtype, x);
   return out;
 }
 
