@@ -221,8 +221,7 @@ std::vector<FamilyLine> family_lines(const Family& family) {
   lines.tensors("gguf.", family.gguf_tensors);
   lines.tensors("gguf.mlx.", family.mlx.gguf);
   if (has_hub(family))
-    for (const auto& [name, value] : family.gguf_hub)
-      lines.add("gguf.hub", name, value.written, value.place);
+    for (const auto& [name, value] : family.gguf_hub) lines.add("gguf.hub", name, value.written, value.place);
   return lines.take();
 }
 
