@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <map>
+#include <optional>
 
+#include "family/config_writer.h"
 #include "family/resolve.h"
 #include "family/tensor_map.h"
 #include "nn/loader.h"
@@ -70,12 +71,17 @@ class Lister {
     const nn::WeightSource::Info info = *map.find(name);
     MlxTensor out{.name = name, .shape = info.shape, .format = info.format};
     out.as_stored = mapped.first().packed;
+    const auto& scheme = mapped.first().scheme;
+    const bool numbers = scheme && scheme->mode == checkpoint::QuantMode::fp8;  // of 8 bits, with factors
+    out.decoded =
+        mapped.first().is_quantised() && !numbers && info.format.encoding == ops::Encoding::dense;
     const bool matrix = name.ends_with(kWeight) && info.shape.size() > 1 && !mapped.kernel;
     const std::string_view path = std::string_view(name).substr(0, name.size() - (matrix ? kWeight.size() : 0));
-    // Where some modules keep their packed words no others can have a scheme: the config says only one.
+    // A packed ternary matrix is read as its codes times its step where the config says MLX's quantisation.
+    // Where it is divided instead the config must go on to say so, and cannot say anything else.
     const auto& ternary = checkpoint_.quantization.ternary;
-    const bool closed = ternary && !ternary->online;
-    out.module = matrix && !closed && !matches_any(rules_.plain, path);
+    const bool closed = ternary && ternary->divides;
+    out.module = matrix && !out.as_stored && !closed && !matches_any(rules_.plain, path);
     if (const auto role = roles_.find(mapped.first().name); role != roles_.end()) out.role = role->second;
     out.eight_bits = out.module && matches_any(rules_.eight_bits, path);
     out.keep_dtype = matches_any(rules_.keep_dtype, name);
@@ -87,11 +93,10 @@ class Lister {
   Roles roles_;
 };
 
-/// Without the keys that say how the source is quantised.
-Value config_of(const Checkpoint& checkpoint, const Family& family) {
+/// Without the keys that say how the source is quantised, but for what is as stored.
+Value config_of(const Checkpoint& checkpoint, const Family& family, const std::vector<MlxTensor>& tensors) {
   Value config = checkpoint.config;
-  const auto& ternary = checkpoint.quantization.ternary;
-  if (ternary && !ternary->online) return config;
+  if (std::any_of(tensors.begin(), tensors.end(), [](const MlxTensor& t) { return t.as_stored; })) return config;
   auto clear = [](Value* table) {
     if (!table || !table->is_table()) return;
     table->table().erase("quantization");
@@ -108,7 +113,9 @@ MlxForm mlx_form(const Checkpoint& checkpoint, const FamilyLibrary& library) {
   Resolved resolved = resolve(checkpoint, library);
   check_whole(resolved);
   const Matched matched = match_checkpoint(checkpoint, library);
-  const Family& family = *matched.family;
+  std::optional<HubConfig> hub;
+  if (matched.view.gguf) hub = hub_config(checkpoint, library);
+  const Family& family = hub ? *hub->family : *matched.family;
   Answers answers(family, matched.view);
   MlxNames names = map_mlx_names(checkpoint, family, matched.view, answers);
   auto map = std::make_unique<TensorMap>(std::move(names.mlx), matched.view.where);
@@ -116,7 +123,7 @@ MlxForm mlx_form(const Checkpoint& checkpoint, const FamilyLibrary& library) {
   out.tensors = Lister(checkpoint, family.mlx, roles_of(names.canonical)).list(*map);
   out.left_out = map->dropped();
   out.weights = std::move(map);
-  out.config = config_of(checkpoint, family);
+  out.config = hub ? std::move(hub->config) : config_of(checkpoint, family, out.tensors);
   out.family = family.name;
   return out;
 }

@@ -26,6 +26,7 @@ struct MlxTensor {
   Role role = Role::other;     // by what the family makes of it, whatever it is called
   bool eight_bits = false;     // MLX pins this module to affine words of 8 bits, group 64, whatever is asked
   bool keep_dtype = false;     // exempt from the cast to the output's dtype
+  bool decoded = false;        // the source has words that no format here says; these are their numbers
   /// Bytes to be copied as they lie, numbers to nobody here: `format` is dense with their dtype (u8), and
   /// weights->matrix(name) is a view of them. Such are the packed matrices of bitnet.
   bool as_stored = false;
@@ -38,7 +39,8 @@ struct MlxForm {
   /// too large for one piece, numbers() of the rest. Views into the mapped files wherever rows lie as they
   /// are wanted.
   std::unique_ptr<nn::WeightSource> weights;
-  /// config.json without the keys of a quantisation, but for a bitnet one, whose tensors are as stored.
+  /// config.json without the keys of a quantisation. Where tensors are as stored those keys stand: they hold
+  /// until a module is quantised, and then "quantization" takes their place.
   Value config;
   std::vector<std::string> left_out;  // stored tensors that have no place in it
   std::string family;
