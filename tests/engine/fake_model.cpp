@@ -40,6 +40,11 @@ class NoBackend final : public ops::Backend {
   void delta_scan(const ops::DeltaScanArgs&) override { used(); }
   void ssm_scan(const ops::SsmScanArgs&) override { used(); }
   void rg_lru_scan(const ops::RgLruScanArgs&) override { used(); }
+  int64_t quantize(const ops::QuantizeArgs&) override {
+    used();
+    return -1;
+  }
+  void dequantize(const ops::DequantizeArgs&) override { used(); }
 
  private:
   static void used() { ADD_FAILURE() << "the fake model uses no backend"; }
