@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/linear.h"
 #include "kernels/linear_kernels.h"
 #include "support/weights.h"
 

@@ -73,8 +73,7 @@ struct Quantised {
                                     .scales = scales.data() + 1,
                                     .biases = biases.empty() ? nullptr : biases.data() + 1});
     for (const Bytes* bytes : {&words, &scales, &biases})
-      if (!bytes->empty())
-        EXPECT_TRUE(bytes->front() == kGuard && bytes->back() == kGuard) << "wrote outside";
+      EXPECT_TRUE(bytes->empty() || (bytes->front() == kGuard && bytes->back() == kGuard)) << "wrote outside";
   }
 
   ops::WeightView view() const {

@@ -111,7 +111,8 @@ TEST_P(Quantize, GivesTheWordsOfMlxOnAGpu) {
       EXPECT_EQ(found.broken, -1);
       EXPECT_TRUE(inner(found.words) == words.at(name + ".words")) << name;
       EXPECT_TRUE(inner(found.scales) == words.at(name + ".scales")) << name;
-      if (!found.biases.empty()) EXPECT_TRUE(inner(found.biases) == words.at(name + ".biases")) << name;
+      if (found.biases.empty()) continue;
+      EXPECT_TRUE(inner(found.biases) == words.at(name + ".biases")) << name;
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #include "core/dtype.h"
 #include "kernels/cpu/attention_driver.h"
