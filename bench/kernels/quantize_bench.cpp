@@ -76,38 +76,41 @@ struct Bench {
     });
   }
 
-  void measure(ops::WeightFormat format) const {
+  double quantize(ops::WeightFormat format) const {
     const ops::WeightView& view = source.view();
-    const auto bytes = static_cast<double>(view.total_bytes());
-    const std::string name = test::format_name(format);
-    if (format.encoding != ops::Encoding::dense && format.encoding != ops::Encoding::fp8) {
-      if (format.encoding != ops::Encoding::affine) format.dtype = view.format.dtype;
-      const ops::WeightView made{.format = format, .rows = view.rows, .cols = view.cols};
-      std::vector<std::byte> words(static_cast<size_t>(made.rows * made.row_bytes()));
-      std::vector<std::byte> scales(static_cast<size_t>(made.rows * made.scale_row_bytes())), biases(scales);
-      fmt::print("{:16} quantize {:6.2f} GB/s", name, speed(options, bytes, [&] {
-                   if (backend.quantize({.rows = view.data,
-                                         .dtype = view.format.dtype,
-                                         .count = view.rows,
-                                         .cols = view.cols,
-                                         .format = format,
-                                         .words = words.data(),
-                                         .scales = scales.data(),
-                                         .biases = biases.data()}) >= 0)
-                     fmt::print("numbers that are not finite\n");
-                 }));
-      if (format.encoding != ops::Encoding::affine) format.dtype = DType::f32;
-    } else {
-      fmt::print("{:16} {:20}", name, "");
-    }
+    if (format.encoding != ops::Encoding::affine) format.dtype = view.format.dtype;
+    const ops::WeightView made{.format = format, .rows = view.rows, .cols = view.cols};
+    std::vector<std::byte> words(static_cast<size_t>(made.rows * made.row_bytes()));
+    std::vector<std::byte> scales(static_cast<size_t>(made.rows * made.scale_row_bytes())), biases(scales);
+    return speed(options, static_cast<double>(view.total_bytes()), [&] {
+      if (backend.quantize({.rows = view.data,
+                            .dtype = view.format.dtype,
+                            .count = view.rows,
+                            .cols = view.cols,
+                            .format = format,
+                            .words = words.data(),
+                            .scales = scales.data(),
+                            .biases = biases.data()}) >= 0)
+        fmt::print("numbers that are not finite\n");
+    });
+  }
+
+  double dequantize(const ops::WeightFormat& format) const {
     constexpr int64_t kRows = 32;
-    const test::RandomMatrix matrix(format, view.rows / 8, view.cols);
+    const ops::WeightView& view = source.view();
+    const test::RandomMatrix matrix(format, std::max<int64_t>(1, view.rows / 8 / kRows) * kRows, view.cols);
     std::vector<float> out(static_cast<size_t>(kRows * view.cols));
-    fmt::print(
-        "   dequantize {:6.2f} GB/s\n", speed(options, bytes / 8, [&] {
-          for (int64_t row = 0; row + kRows <= matrix.view().rows; row += kRows)
-            backend.dequantize({.weight = matrix.view(), .row = row, .count = kRows, .out = out.data()});
-        }));
+    return speed(options, static_cast<double>(matrix.view().rows * view.row_bytes()), [&] {
+      for (int64_t row = 0; row < matrix.view().rows; row += kRows)
+        backend.dequantize({.weight = matrix.view(), .row = row, .count = kRows, .out = out.data()});
+    });
+  }
+
+  void measure(const ops::WeightFormat& format) const {
+    const bool read_only = format.encoding == ops::Encoding::dense || format.encoding == ops::Encoding::fp8;
+    const std::string made = read_only ? "" : fmt::format("{:.2f} GB/s", quantize(format));
+    fmt::print("{:16} quantize {:>10}   dequantize {:.2f} GB/s\n", test::format_name(format), made,
+               dequantize(format));
   }
 };
 
