@@ -173,16 +173,22 @@ TEST_P(Quantize, SmallFloatsAreTheNearestOfTheirGrid) {
 TEST_P(Quantize, NamesTheFirstRowWithoutAFiniteScale) {
   const int64_t rows = 6, cols = 2048 + 128;
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  for (const DType dtype : kDtypes)
-    for (const ops::WeightFormat& format : written_formats(dtype))
-      for (const float bad : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()})
-        for (const size_t at : {size_t{0}, size_t{37}, size_t{2047}, size_t{2175}}) {
-          std::vector<float> numbers = random_floats(static_cast<size_t>(rows * cols), 8);
-          numbers[2 * cols + at] = bad;
-          numbers[5 * cols] = bad;
-          const Quantised made(kernels().quantize, dtype, stored(dtype, numbers), format, rows, cols);
-          ASSERT_EQ(made.broken, 2) << written_name(format) << " " << bad << " at " << at;
-        }
+  const std::vector<float> good = random_floats(static_cast<size_t>(rows * cols), 8);
+  struct Bad {
+    size_t at;
+    float number;
+  };
+  for (const auto& [at, number] :
+       {Bad{0, kInfinity}, Bad{37, std::numeric_limits<float>::quiet_NaN()}, Bad{2047, -kInfinity},
+        Bad{2175, std::numeric_limits<float>::quiet_NaN()}}) {
+    std::vector<float> numbers = good;
+    numbers[2 * cols + at] = numbers[5 * cols] = number;
+    for (const DType dtype : kDtypes)
+      for (const ops::WeightFormat& format : written_formats(dtype)) {
+        const Quantised made(kernels().quantize, dtype, stored(dtype, numbers), format, rows, cols);
+        ASSERT_EQ(made.broken, 2) << written_name(format) << " " << number << " at " << at;
+      }
+  }
 }
 
 TEST_P(Quantize, NamesRowsThatRoundingOrTheirRangeBreaks) {
@@ -218,7 +224,7 @@ TEST(QuantizeOp, GivesTheSameOnAnyThreads) {
       };
       const Quantised alone = with(1);
       EXPECT_EQ(alone.broken, broken ? 21 : -1);
-      for (const int threads : {2, 3, 5}) with(threads).expect_same(alone, written_name(format));
+      for (const int threads : {2, 3}) with(threads).expect_same(alone, written_name(format));
     }
   }
 }
