@@ -188,7 +188,7 @@ class CpuBackend final : public ops::Backend {
       part.words += begin * made.row_bytes();
       part.scales += begin * made.scale_row_bytes();
       if (part.biases) part.biases += begin * made.scale_row_bytes();
-      const int64_t row = op_kernels_ref().quantize(part);
+      const int64_t row = ops_.quantize(part);
       int64_t first = broken.load();
       while (row >= 0 && begin + row < first && !broken.compare_exchange_weak(first, begin + row)) {
       }
@@ -198,10 +198,10 @@ class CpuBackend final : public ops::Backend {
 
   void dequantize(const ops::DequantizeArgs& args) override {
     over_rows(args.count, args.count * args.weight.cols, [&](int64_t begin, int64_t end) {
-      op_kernels_ref().dequantize({.weight = args.weight,
-                                   .row = args.row + begin,
-                                   .count = end - begin,
-                                   .out = args.out + begin * args.weight.cols});
+      ops_.dequantize({.weight = args.weight,
+                       .row = args.row + begin,
+                       .count = end - begin,
+                       .out = args.out + begin * args.weight.cols});
     });
   }
 

@@ -1,3 +1,4 @@
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -33,20 +34,32 @@ void store_code(std::byte* stream, int64_t index, int bits, uint32_t code) {
   }
 }
 
-float value_of_e2m1(uint32_t code) { return kFp4Values[code]; }
-float value_of_e4m3(uint32_t code) { return f8_e4m3_to_f32(static_cast<uint8_t>(code)); }
+/// The numbers of a small float that are not negative, by code.
+template <size_t Count>
+using Grid = std::array<float, Count>;
 
-/// The code of the value nearest to |x|, ties to the even code, at most `largest`.
-uint32_t nearest(float x, float (*value_of)(uint32_t), uint32_t largest) {
+constexpr Grid<8> kE2m1{0.f, .5f, 1.f, 1.5f, 2.f, 3.f, 4.f, 6.f};
+
+const Grid<127>& e4m3() {
+  static const Grid<127> grid = [] {
+    Grid<127> values{};
+    for (size_t code = 0; code < values.size(); ++code)
+      values[code] = f8_e4m3_to_f32(static_cast<uint8_t>(code));
+    return values;
+  }();
+  return grid;
+}
+
+/// The code of the number nearest to |x|, ties to the even code, stopping at the largest.
+template <size_t Count>
+uint32_t nearest(float x, const Grid<Count>& grid) {
   uint32_t code = 0;
-  for (; code < largest; ++code) {
-    const float middle = (value_of(code) + value_of(code + 1)) / 2;
+  for (; code + 1 < Count; ++code) {
+    const float middle = (grid[code] + grid[code + 1]) / 2;
     if (std::abs(x) < middle || (std::abs(x) == middle && code % 2 == 0)) break;
   }
   return code;
 }
-
-constexpr uint32_t kLargestE2m1 = 7, kLargestE4m3 = 126;
 
 /// Where one group's words go.
 struct Group {
@@ -86,8 +99,8 @@ void quantize_small_floats(const ops::WeightFormat& format, const Group& group) 
   uint32_t code = 0;
   float inverse = 0;
   if (format.encoding == Encoding::nvfp4) {
-    code = nearest(most, value_of_e4m3, kLargestE4m3);
-    inverse = code == 0 ? 0.0f : 1 / value_of_e4m3(code);
+    code = nearest(most, e4m3());
+    inverse = code == 0 ? 0.0f : 1 / e4m3()[code];
   } else {
     while (e8m0_to_f32(static_cast<uint8_t>(code)) < most) ++code;
     inverse = 1 / e8m0_to_f32(static_cast<uint8_t>(code));
@@ -95,8 +108,7 @@ void quantize_small_floats(const ops::WeightFormat& format, const Group& group) 
   group.scales[group.index] = static_cast<std::byte>(code);
   for (size_t i = 0; i < group.numbers.size(); ++i) {
     const float number = group.numbers[i] * inverse;
-    const uint32_t magnitude =
-        fp8 ? nearest(number, value_of_e4m3, kLargestE4m3) : nearest(number, value_of_e2m1, kLargestE2m1);
+    const uint32_t magnitude = fp8 ? nearest(number, e4m3()) : nearest(number, kE2m1);
     const uint32_t sign = std::signbit(number) ? 1u << (format.bits - 1) : 0u;
     store_code(group.words, group.first + static_cast<int64_t>(i), format.bits, sign | magnitude);
   }
