@@ -28,21 +28,37 @@ bool is_dense(const Tensor& tensor) {
          (tensor.dtype == DType::f32 || tensor.dtype == DType::f16 || tensor.dtype == DType::bf16);
 }
 
-int block_bits(BlockType block) {
+ops::WeightFormat block_format(BlockType block) {
+  const auto affine = [](int bits) { return ops::WeightFormat{ops::Encoding::affine, DType::f16, bits, 32}; };
+  const auto kquant = [](int bits, int group) {
+    return ops::WeightFormat{ops::Encoding::kquant, DType::f32, bits, group};
+  };
   switch (block) {
     case BlockType::q4_0:
     case BlockType::q4_1:
-    case BlockType::mxfp4:
-      return 4;
+      return affine(4);
     case BlockType::q5_0:
     case BlockType::q5_1:
-      return 5;
+      return affine(5);
     case BlockType::q8_0:
-      return 8;
+      return affine(8);
+    case BlockType::mxfp4:
+      return {ops::Encoding::mxfp4, DType::f32, 4, 32};
+    case BlockType::q2_k:
+      return kquant(2, 16);
+    case BlockType::q3_k:
+      return kquant(3, 16);
+    case BlockType::q4_k:
+      return kquant(4, 32);
+    case BlockType::q5_k:
+      return kquant(5, 32);
+    case BlockType::q6_k:
+      return kquant(6, 16);
     case BlockType::none:
       break;
   }
-  return 0;
+  check(false, "block_format of a plain tensor");
+  return {};
 }
 
 namespace {
@@ -70,7 +86,8 @@ float number_at(const std::byte* at, DType dtype) {
 }  // namespace
 
 int64_t stored_row_bytes(const Tensor& tensor, int64_t cols) {
-  if (tensor.block != BlockType::none) return cols / 32 * checkpoint::block_bytes(tensor.block);
+  if (tensor.block != BlockType::none)
+    return cols / checkpoint::block_numbers(tensor.block) * checkpoint::block_bytes(tensor.block);
   return cols * dtype_size(tensor.dtype);
 }
 

@@ -23,7 +23,7 @@ bool is_dense(const checkpoint::Tensor& tensor);
 /// Bytes of one row of `cols` inputs of a plain or GGUF block tensor.
 int64_t stored_row_bytes(const checkpoint::Tensor& tensor, int64_t cols);
 
-/// Bits of the words that a GGUF block type becomes; 0 for none.
-int block_bits(checkpoint::BlockType block);
+/// The format of the words that GGUF blocks become.
+ops::WeightFormat block_format(checkpoint::BlockType block);
 
 }  // namespace varve::family

@@ -176,6 +176,11 @@ nn::SourceMatrix block_matrix(const MappedTensor& tensor, const Part& part, int6
     checkpoint::Mxfp4Words words = checkpoint::mxfp4_from_blocks(rows, first, view.rows);
     owned->data = std::move(words.words);
     owned->scales = std::move(words.scales);
+  } else if (checkpoint::is_k_block(rows.block)) {
+    checkpoint::KWords words = checkpoint::k_words_from_blocks(rows, first, view.rows);
+    owned->data = std::move(words.words);
+    owned->scales = std::move(words.scales);
+    owned->biases = std::move(words.biases);
   } else {
     checkpoint::AffineWords words = checkpoint::affine_from_blocks(rows, first, view.rows);
     view.format.dtype = words.scale_dtype;
@@ -364,13 +369,7 @@ ops::WeightFormat format_of(const StoredTensor& tensor, const std::string& where
     check_words(tensor, where);
     return tensor.factors.empty() ? word_format(tensor) : ops::WeightFormat{};
   }
-  if (tensor.values.block == BlockType::mxfp4)
-    return {.encoding = ops::Encoding::mxfp4, .dtype = DType::f32, .bits = 4, .group = 32};
-  if (tensor.values.block != BlockType::none)
-    return {.encoding = ops::Encoding::affine,
-            .dtype = DType::f16,
-            .bits = block_bits(tensor.values.block),
-            .group = 32};
+  if (tensor.values.block != BlockType::none) return block_format(tensor.values.block);
   if (is_dense(tensor.values))
     return {.encoding = ops::Encoding::dense, .dtype = tensor.values.dtype, .bits = 0, .group = 0};
   if (tensor.values.dtype == DType::f64) return {};
