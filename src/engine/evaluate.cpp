@@ -10,6 +10,7 @@
 #include "core/buffer.h"
 #include "core/checked.h"
 #include "core/error.h"
+#include "core/system_memory.h"
 
 namespace varve::engine {
 
@@ -60,18 +61,27 @@ Batch batch_of(std::span<const int32_t> ids, const EvaluateOptions& options, con
   return out;
 }
 
+/// What a model needs at once: so many windows of `tokens`, and the logits of so many rows.
+struct Room {
+  int64_t tokens = 0, windows = 0, rows = 0;
+};
+
 /// One model with memory for some windows at once.
 class WindowRunner {
  public:
-  WindowRunner(const Subject& subject, int64_t window, int64_t windows, int64_t rows)
+  WindowRunner(const Subject& subject, const Room& room)
       : subject_(subject),
-        window_(window),
-        pages_(divide_up(window, ops::kPageTokens)),
+        window_(room.tokens),
+        pages_(divide_up(room.tokens, ops::kPageTokens)),
         page_stride_(round_up(subject.model->state().page_bytes, kAlignment)),
-        slot_stride_(round_up(subject.model->state().slot_bytes, kAlignment)),
-        memory_(static_cast<size_t>(windows * pages_ * page_stride_)),
-        slots_(static_cast<size_t>(windows * slot_stride_)),
-        logits_(static_cast<size_t>(rows * subject.model->spec().vocab)) {}
+        slot_stride_(round_up(subject.model->state().slot_bytes, kAlignment)) {
+    const int64_t memory = room.windows * pages_ * page_stride_, slots = room.windows * slot_stride_;
+    const int64_t logits = room.rows * subject.model->spec().vocab;
+    require(static_cast<uint64_t>(memory + slots + logits * static_cast<int64_t>(sizeof(float))));
+    memory_ = Buffer(static_cast<size_t>(memory));
+    slots_ = Buffer(static_cast<size_t>(slots));
+    logits_.resize(static_cast<size_t>(logits));
+  }
 
   const Subject& subject() const { return subject_; }
 
@@ -87,6 +97,16 @@ class WindowRunner {
 
  private:
   static constexpr int64_t kAlignment = 64;
+
+  void require(uint64_t bytes) const {
+    const uint64_t available = available_memory();
+    if (bytes <= available) return;
+    throw LoadError({.what = fmt::format("too little memory for windows of {} tokens", window_),
+                     .where = subject_.name,
+                     .expected = fmt::format("{:.2f} GB free", static_cast<double>(bytes) / 1e9),
+                     .found = fmt::format("{:.2f} GB free", static_cast<double>(available) / 1e9),
+                     .advice = "Take shorter windows, or end other programs."});
+  }
 
   nn::Step::Slice slice(const Part& part, int64_t w) {
     nn::Step::Slice out{.begin = static_cast<int32_t>(w * part.count),
@@ -155,9 +175,10 @@ Evaluation evaluate(const Subject& subject, const Subject& reference, std::span<
   const int64_t length = options.window - 1, most = rows_of(options, vocab);
   const int64_t together = std::clamp<int64_t>(most / length, 1, windows);
   const int64_t part = divide_up(length, divide_up(length, most));
-  WindowRunner run(subject, options.window, together, together * part);
+  const Room room{.tokens = options.window, .windows = together, .rows = together * part};
+  WindowRunner run(subject, room);
   std::optional<WindowRunner> run_reference;
-  if (reference.model) run_reference.emplace(reference, options.window, together, together * part);
+  if (reference.model) run_reference.emplace(reference, room);
 
   std::vector<Prediction> predictions;
   for (int64_t first = 0; first < windows; first += together) {

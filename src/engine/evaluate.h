@@ -45,7 +45,7 @@ int64_t windows_in(int64_t tokens, const EvaluateOptions& options);
 
 /// `reference.model` may be null: then only `positions` and `perplexity` are filled. Both must have the same
 /// vocabulary. `ids` must fill one window. No figure depends on `rows` or `pool`. A LoadError names the model
-/// whose logits are no numbers.
+/// whose logits are no numbers, or for whose windows there is too little memory.
 Evaluation evaluate(const Subject& subject, const Subject& reference, std::span<const int32_t> ids,
                     const EvaluateOptions& options);
 

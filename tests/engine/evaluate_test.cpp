@@ -180,5 +180,16 @@ TEST(EvaluateSteps, LogitsThatAreNoNumbersNameTheModel) {
   }
 }
 
+TEST(EvaluateSteps, MemoryThatIsNotThereIsAskedForFirst) {
+  FakeModel vast({.vocab = int64_t{1} << 40});
+  try {
+    evaluate(subject_of(vast, "vast"), {}, random_prompt(1, 40), {.window = 20});
+    FAIL();
+  } catch (const LoadError& error) {
+    EXPECT_EQ(error.parts().what, "too little memory for windows of 20 tokens");
+    EXPECT_EQ(error.parts().where, "vast");
+  }
+}
+
 }  // namespace
 }  // namespace varve::engine
