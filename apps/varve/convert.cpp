@@ -7,12 +7,12 @@
 #include <algorithm>
 
 #include "commands.h"
-#include "convert_quality.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "interrupt.h"
 #include "models.h"
 #include "progress.h"
+#include "quality.h"
 #include "runtime/loaded_model.h"
 #include "runtime/text_export.h"
 #include "terminal.h"
@@ -101,7 +101,7 @@ class Convert : public Command {
   int run() override {
     if (destination_.empty() && !dry_run_) throw UsageError("DEST says where the result goes");
     if (dry_run_ && quality_) throw UsageError("--dry-run writes nothing that --quality could measure");
-    if (quality_) read_input(*quality_);  // before hours of work
+    if (quality_) quality_text_ = read_evaluation_text(*quality_);  // before hours of work
     const convert::Recipe recipe = read_recipe();
     const uint64_t shard_bytes = shard_size_ ? size_from(*shard_size_) : convert::kShardBytes;
     const store::Located located = locate_model(open_store(), source_);
@@ -154,7 +154,6 @@ class Convert : public Command {
     options.destination = destination_;
     options.force = force_;
     options.version = kVersion;
-    options.measure = quality_.has_value();
     options.card.source = plain_name(located);
     if (located.card) options.card.licence = located.card->licence;
     for (runtime::NamedText& file : runtime::text_files(checkpoint)) {
@@ -200,13 +199,13 @@ class Convert : public Command {
     facts.set("relative_errors", errors_of(outcome));
     if (!json_) print_outcome(outcome, form, seconds);
     if (quality_) {
-      Table quality = measure_quality({.source = checkpoint.path,
-                                       .result = destination_,
-                                       .text_file = *quality_,
-                                       .family = family_.value_or(""),
-                                       .threads = static_cast<int>(threads_.value_or(0))});
-      if (!json_) print_quality(quality, outcome);
-      facts.set("quality", std::move(quality));
+      const Quality quality = measure_quality({.source = checkpoint.path,
+                                               .result = destination_,
+                                               .family = family_,
+                                               .threads = threads_,
+                                               .text = quality_text_});
+      if (!json_) fmt::print("{}", app::lines_of(quality));
+      facts.set("quality", app::facts_of(quality));
     }
     if (json_) fmt::print("{}\n", json::dump(Value(std::move(facts)), 2));
     return 0;
@@ -302,16 +301,10 @@ class Convert : public Command {
     if (worst.size() > kMost) tell("  and less in {} more\n", worst.size() - kMost);
   }
 
-  static void print_quality(const Table& quality, const convert::Outcome& outcome) {
-    for (const auto& [name, value] : quality) fmt::print("{:22}{}\n", name, json::dump(value));
-    if (outcome.errors.empty()) return;
-    tell("largest relative errors of tensors\n");
-    print_errors(outcome);
-  }
-
   std::string source_, destination_, short_bits_;
   convert::RecipeOptions recipe_;
   std::optional<std::string> rules_, shard_size_, quality_, family_;
+  std::string quality_text_;
   std::optional<int64_t> threads_;
   bool dry_run_ = false, force_ = false, json_ = false;
 };

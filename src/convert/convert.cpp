@@ -140,7 +140,6 @@ class Conversion {
 
   bool run_jobs(ShardWriter& writer) {
     JobRunner runner(checkpoint_, form_, plan(), machine_);
-    runner.measure(options_.measure);
     const auto advance = [&](uint64_t bytes) {
       outcome_.source_bytes += bytes;
       return report(Progress::Phase::converting, outcome_.resumed_bytes + outcome_.source_bytes,

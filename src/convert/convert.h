@@ -36,7 +36,6 @@ struct Options {
   std::string version;               // of this program
   CardFacts card;                    // source, source_card and licence; the rest is known here
   std::vector<ExtraFile> files;      // tokenizer and what else belongs to the model
-  bool measure = false;              // the error of every quantised tensor
   std::function<bool(const Progress&)> progress;  // false stops
   std::function<void(const std::string&)> note;   // a line for people
 };
@@ -51,7 +50,7 @@ struct Outcome {
   Plan plan;
   uint64_t source_bytes = 0;        // read and converted now
   uint64_t resumed_bytes = 0;       // of the source, done by an earlier run
-  std::vector<TensorError> errors;  // of what was measured, in the order of the plan
+  std::vector<TensorError> errors;  // of what --requantize made anew, in the order of the plan
 };
 
 /// Whether `destination` may be made from `source`: a LoadError when it is there and not to be replaced, or

@@ -196,7 +196,7 @@ Piece JobRunner::quantised(size_t index, const nn::SourceMatrix& from, ShardWrit
                                                  .scales = parts[1].data(),
                                                  .biases = parts[2].data()});
   if (bad >= 0) refuse_numbers(index);
-  if (measure_all_ || decision.loses) add_error(view, view_of(format, view.rows, view.cols, parts));
+  if (decision.loses) add_error(view, view_of(format, view.rows, view.cols, parts));
   return piece_of(index, std::move(block), parts);
 }
 

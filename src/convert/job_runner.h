@@ -37,8 +37,6 @@ class JobRunner {
   /// False when `progress` stopped it.
   bool run(size_t job, ShardWriter& writer, const Progress& progress);
 
-  /// Of quantised jobs: the error of the new words is measured, at about the cost of making them.
-  void measure(bool all) { measure_all_ = all; }
   /// |new - old| / |old| over all numbers of the last job; below 0 when it was not measured.
   double relative_error() const;
 
@@ -70,7 +68,7 @@ class JobRunner {
   Machine machine_;
   SourcePages pages_;
   Block scratch_;
-  bool measure_all_ = false, measured_ = false;
+  bool measured_ = false;
   double error_squares_ = 0, squares_ = 0;
 };
 
