@@ -11,6 +11,8 @@ std::unique_ptr<Command> make_pull();
 std::unique_ptr<Command> make_list();
 std::unique_ptr<Command> make_rm();
 std::unique_ptr<Command> make_inspect();
+std::unique_ptr<Command> make_convert();
+std::unique_ptr<Command> make_verify();
 std::unique_ptr<Command> make_families();
 std::unique_ptr<Command> make_bench();
 std::unique_ptr<Command> make_logits();

@@ -23,7 +23,7 @@ namespace {
 
 /// "affine 4-bit, group 64", "BF16".
 std::string format_name(const ops::WeightFormat& format) {
-  constexpr const char* names[] = {"", "affine", "mxfp4", "nvfp4", "mxfp8", "fp8"};
+  constexpr const char* names[] = {"", "affine", "mxfp4", "nvfp4", "mxfp8", "fp8", "K-quant"};
   if (format.encoding == ops::Encoding::dense) return std::string(dtype_name(format.dtype));
   return fmt::format("{} {}-bit, group {}", names[static_cast<int>(format.encoding)], format.bits,
                      format.group);

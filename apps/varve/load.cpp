@@ -7,6 +7,15 @@
 namespace varve::app {
 
 void ModelOptions::declare(Options& options, bool model_required) {
+  declare_without_context(options, model_required);
+  options.integer(
+      {"--context", "N",
+       "Tokens of prompt and answer together; otherwise the model's own limit, or what half the free "
+       "memory holds"},
+      {2, 1 << 30}, context);
+}
+
+void ModelOptions::declare_without_context(Options& options, bool model_required) {
   options.positional({"MODEL", "",
                       model_required ? "A card's name, a directory, a .gguf file, or org/name in Hugging "
                                        "Face's cache"
@@ -19,11 +28,6 @@ void ModelOptions::declare(Options& options, bool model_required) {
                  {"fast", "exact"}, precision);
   options.integer({"--threads", "N", "Threads; otherwise every core this process may use"}, {1, 1024},
                   threads);
-  options.integer(
-      {"--context", "N",
-       "Tokens of prompt and answer together; otherwise the model's own limit, or what half the free "
-       "memory holds"},
-      {2, 1 << 30}, context);
   options.text({"--family", "FILE", "Use this family file instead of the one that matches"}, family);
 }
 
@@ -32,7 +36,10 @@ ops::Precision ModelOptions::precision_value() const {
 }
 
 std::unique_ptr<runtime::LoadedModel> load_model(const ModelOptions& options) {
-  const store::Located located = locate_model(open_store(), options.model);
+  return load_model(locate_model(open_store(), options.model), options);
+}
+
+std::unique_ptr<runtime::LoadedModel> load_model(const store::Located& located, const ModelOptions& options) {
   ProgressBar bar(errors_take_escapes());
   const std::string label = "loading " + printable(located.name);
   runtime::LoadOptions load{.precision = options.precision_value(),

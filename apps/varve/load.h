@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "runtime/loaded_model.h"
+#include "store/store.h"
 
 namespace varve::app {
 
@@ -18,10 +19,14 @@ struct ModelOptions {
 
   /// MODEL, --precision, --threads, --context, --family. `precision` holds the default.
   void declare(Options& options, bool model_required);
+  /// The same but for --context: for commands that know by themselves how long their sequences are.
+  void declare_without_context(Options& options, bool model_required);
   ops::Precision precision_value() const;
 };
 
 /// Finds (or pulls) and loads the model, with a bar on a terminal.
 std::unique_ptr<runtime::LoadedModel> load_model(const ModelOptions& options);
+/// The same for one that was found already: `options.model` is not looked at.
+std::unique_ptr<runtime::LoadedModel> load_model(const store::Located& located, const ModelOptions& options);
 
 }  // namespace varve::app

@@ -1,4 +1,4 @@
-// GGUF's block formats as MLX's affine words. A block is 32 numbers of one row:
+// GGUF's blocks of 32 as MLX's affine words. A block is 32 numbers of one row:
 // clang-format off
 //   Q4_0  d f16, 16 bytes            (code - 8) * d    code j in the low, j + 16 in the high half of byte j
 //   Q4_1  d, m f16, 16 bytes         code * d + m
@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/code_stream.h"
 #include "checkpoint/gguf_types.h"
 #include "checkpoint/refuse.h"
 #include "core/checked.h"
@@ -43,8 +44,7 @@ Form form_of(BlockType block) {
       return {5, true, 0};
     case BlockType::q8_0:
       return {8, false, 128};
-    case BlockType::mxfp4:
-    case BlockType::none:
+    default:
       break;
   }
   check(false, "affine_from_blocks of another tensor");
@@ -76,28 +76,13 @@ void read_codes<8>(const std::byte* at, uint8_t* codes) {
   for (int j = 0; j < kBlock; ++j) codes[j] = std::to_integer<uint8_t>(at[j]) ^ 0x80u;
 }
 
-/// 32 codes as a bit stream that begins with the lowest bit. Eight codes at a time: neighbours move together,
-/// then pairs of them, then fours.
-template <int kBits>
-void write_codes(const uint8_t* codes, std::byte* out) {
-  for (int eight = 0; eight < kBlock; eight += 8, out += kBits) {
-    uint64_t x = 0;
-    std::memcpy(&x, codes + eight, 8);
-    constexpr uint64_t kOnes = 0x00ff00ff00ff00ff, kTwos = 0x0000ffff0000ffff;
-    x = (x & kOnes) | ((x >> 8) & kOnes) << kBits;
-    x = (x & kTwos) | ((x >> 16) & kTwos) << (2 * kBits);
-    x = (x & 0xffffffff) | (x >> 32) << (4 * kBits);
-    std::memcpy(out, &x, kBits);
-  }
-}
-
 /// The words of `count` blocks of `size` bytes whose codes begin `head` bytes into each.
 template <int kBits>
 void write_words(const std::byte* block, int64_t count, int64_t size, int64_t head, std::byte* out) {
   for (int64_t b = 0; b < count; ++b, block += size, out += kBlock * kBits / 8) {
     uint8_t codes[kBlock];
     read_codes<kBits>(block + head, codes);
-    write_codes<kBits>(codes, out);
+    write_codes<kBits>(codes, kBlock, out);
   }
 }
 

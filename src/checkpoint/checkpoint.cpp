@@ -62,7 +62,8 @@ void Checkpoint::check_unchanged() const {
 }
 
 std::string_view block_name(BlockType block) {
-  constexpr std::string_view kNames[] = {"", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "MXFP4"};
+  constexpr std::string_view kNames[] = {"",      "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0",
+                                         "MXFP4", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"};
   return kNames[static_cast<size_t>(block)];
 }
 

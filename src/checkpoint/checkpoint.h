@@ -20,7 +20,10 @@
 namespace varve::checkpoint {
 
 /// The block types of GGUF that have no safetensors dtype.
-enum class BlockType : uint8_t { none, q4_0, q4_1, q5_0, q5_1, q8_0, mxfp4 };
+enum class BlockType : uint8_t { none, q4_0, q4_1, q5_0, q5_1, q8_0, mxfp4, q2_k, q3_k, q4_k, q5_k, q6_k };
+
+/// Blocks of 256 numbers, whose scales are products.
+constexpr bool is_k_block(BlockType block) { return block >= BlockType::q2_k; }
 
 /// "Q4_0" and so on, as GGUF's makers spell it; "" for none.
 std::string_view block_name(BlockType block);
@@ -87,6 +90,18 @@ struct Mxfp4Words {
   std::vector<std::byte> scales;  // [rows, cols / 32]
 };
 Mxfp4Words mxfp4_from_blocks(const Tensor& tensor, int64_t first, int64_t count);
+
+/// Rows [first, first + count) of a tensor of K-quant blocks, without loss: the codes as one bit stream per
+/// row, and the scales as the file has them, the factors of a product (ops/weight.h "kquant"). A LoadError
+/// when a float16 is no finite number.
+struct KWords {
+  int bits = 0;
+  int group = 0;
+  std::vector<std::byte> words;   // [rows, cols * bits / 32] u32
+  std::vector<std::byte> scales;  // [rows, cols / 256] of d f16, then s int8 of every group
+  std::vector<std::byte> biases;  // likewise e, then m; empty for 3 and 6 bits
+};
+KWords k_words_from_blocks(const Tensor& tensor, int64_t first, int64_t count);
 
 /// Inputs of one group of a ternary matrix as affine words: as many as `cols` allows; 0 when it allows none.
 int ternary_group(int64_t cols);

@@ -68,10 +68,11 @@ void refuse_unread_types(const std::vector<GgufTensor>& tensors, const std::stri
   for (const auto& [type, names] : unread)
     found += fmt::format("{}{} in {} tensor{} ({})", found.empty() ? "" : "; ", type, names.size(),
                          names.size() == 1 ? "" : "s", listed(names, 2));
-  refuse(where, "the file has tensors of types that varve does not read",
-         {.expected = fmt::format("{}", fmt::join(readable_gguf_types(), ", ")),
-          .found = found,
-          .advice = "Take a Q8_0, Q4_0, Q4_1 or F16 file of the same model, or its safetensors checkpoint."});
+  refuse(
+      where, "the file has tensors of types that varve does not read",
+      {.expected = fmt::format("{}", fmt::join(readable_gguf_types(), ", ")),
+       .found = found,
+       .advice = "Take a Q4_K_M, Q6_K, Q8_0 or F16 file of the same model, or its safetensors checkpoint."});
 }
 
 /// The bytes of a tensor, from its shape and type.

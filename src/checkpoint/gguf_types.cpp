@@ -13,7 +13,7 @@ constexpr GgufType plain(uint32_t id, std::string_view name, DType dtype, int64_
   return {id, name, true, dtype, BlockType::none, 1, bytes};
 }
 constexpr GgufType blocks(uint32_t id, std::string_view name, BlockType block, int64_t bytes) {
-  return {id, name, true, DType::u8, block, 32, bytes};
+  return {id, name, true, DType::u8, block, is_k_block(block) ? 256 : 32, bytes};
 }
 constexpr GgufType unread(uint32_t id, std::string_view name) {
   return {id, name, false, DType::u8, BlockType::none, 1, 0};
@@ -29,11 +29,11 @@ constexpr std::array kTypes = {plain(0, "F32", DType::f32, 4),
                                blocks(7, "Q5_1", BlockType::q5_1, 24),
                                blocks(8, "Q8_0", BlockType::q8_0, 34),
                                unread(9, "Q8_1"),
-                               unread(10, "Q2_K"),
-                               unread(11, "Q3_K"),
-                               unread(12, "Q4_K"),
-                               unread(13, "Q5_K"),
-                               unread(14, "Q6_K"),
+                               blocks(10, "Q2_K", BlockType::q2_k, 84),
+                               blocks(11, "Q3_K", BlockType::q3_k, 110),
+                               blocks(12, "Q4_K", BlockType::q4_k, 144),
+                               blocks(13, "Q5_K", BlockType::q5_k, 176),
+                               blocks(14, "Q6_K", BlockType::q6_k, 210),
                                unread(15, "Q8_K"),
                                unread(16, "IQ2_XXS"),
                                unread(17, "IQ2_XS"),
@@ -74,11 +74,18 @@ std::vector<std::string> readable_gguf_types() {
   return names;
 }
 
-int64_t block_bytes(BlockType block) {
+namespace {
+
+const GgufType& type_of(BlockType block) {
   const auto at = std::find_if(kTypes.begin(), kTypes.end(),
                                [&](const auto& type) { return type.block == block && type.per_block > 1; });
-  check(at != kTypes.end(), "block_bytes of a plain tensor");
-  return at->block_bytes;
+  check(at != kTypes.end(), "the blocks of a plain tensor");
+  return *at;
 }
+
+}  // namespace
+
+int64_t block_numbers(BlockType block) { return type_of(block).per_block; }
+int64_t block_bytes(BlockType block) { return type_of(block).block_bytes; }
 
 }  // namespace varve::checkpoint

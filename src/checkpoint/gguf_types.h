@@ -24,7 +24,8 @@ struct GgufType {
 const GgufType* gguf_type(uint32_t id);
 /// The names of the types that are read, for messages.
 std::vector<std::string> readable_gguf_types();
-/// Bytes of one block of 32 numbers.
+/// Numbers and bytes of one block.
+int64_t block_numbers(BlockType block);
 int64_t block_bytes(BlockType block);
 
 }  // namespace varve::checkpoint

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/error.h"
 #include "core/value.h"
 
 namespace varve::checkpoint {
@@ -25,6 +26,11 @@ struct QuantScheme {
   int block_rows = 1;  // outputs that do, in fp8
   bool operator==(const QuantScheme&) const = default;
 };
+
+/// What MLX makes of a mode by name, with its defaults for what is not said; refused where MLX has no such
+/// combination.
+Result<QuantScheme> make_scheme(std::string_view mode, std::optional<int64_t> bits,
+                                std::optional<int64_t> group_size);
 
 /// Weights of -1, 0 and 1 times one number (Ma et al. 2024, "The Era of 1-bit LLMs"), as Transformers'
 /// "bitnet" integration keeps them: X.weight U8 [rows / 4, cols] and X.weight_scale [1].

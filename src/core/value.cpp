@@ -1,6 +1,7 @@
 #include "core/value.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "core/error.h"
@@ -96,11 +97,24 @@ Table& Value::table() {
 
 const Value* Value::find(std::string_view key) const { return is_table() ? table().find(key) : nullptr; }
 
+namespace {
+
+/// The item of that number, counted from 0.
+const Value* item(const Array& list, std::string_view number) {
+  size_t index = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), index);
+  const bool whole = error == std::errc{} && end == number.data() + number.size();
+  return whole && index < list.size() ? &list[index] : nullptr;
+}
+
+}  // namespace
+
 const Value* Value::find_path(std::string_view dotted) const {
   const Value* at = this;
   while (at && !dotted.empty()) {
     const size_t dot = dotted.find('.');
-    at = at->find(dotted.substr(0, dot));
+    const std::string_view step = dotted.substr(0, dot);
+    at = at->is_array() ? item(at->array(), step) : at->find(step);
     dotted = dot == std::string_view::npos ? std::string_view{} : dotted.substr(dot + 1);
   }
   return at;

@@ -79,7 +79,7 @@ class Value {
 
   /// The member of a table, or nullptr: also when this is no table.
   const Value* find(std::string_view key) const;
-  /// Follows "a.b.c" through tables.
+  /// Follows "a.b.c" through tables, and "a.0" into a list.
   const Value* find_path(std::string_view dotted) const;
 
   /// The line of the text this value began on (1-based), 0 when it has none. Not part of equality.

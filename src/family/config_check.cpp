@@ -26,7 +26,7 @@ class Walker {
   void walk(const Value& value, const std::string& prefix, int depth) {
     for (const auto& [key, member] : value.table()) {
       const std::string path = prefix + key;
-      if (member.is_null() || known(path)) continue;
+      if (member.is_null() || known(path, member)) continue;
       const bool inner = member.is_table() && depth < 8 && leads_on(path + ".");
       if (inner)
         walk(member, path + ".", depth + 1);
@@ -39,8 +39,9 @@ class Walker {
 
  private:
   /// A readable table is read member by member: only readable leaves count, so look on below it.
-  bool known(const std::string& path) const {
-    return std::binary_search(readable_.begin(), readable_.end(), path) && !leads_on(path + ".");
+  bool known(const std::string& path, const Value& member) const {
+    return std::binary_search(readable_.begin(), readable_.end(), path) &&
+           (member.is_array() || !leads_on(path + "."));
   }
   bool leads_on(const std::string& prefix) const {
     const auto next = std::lower_bound(readable_.begin(), readable_.end(), prefix);

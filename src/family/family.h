@@ -55,13 +55,14 @@ struct Setting {
 /// One way in which a checkpoint may say a canonical key.
 struct Alternative {
   enum class Form : uint8_t {
-    path,     // the config's member `name`, "a.b"; "$key.b" looks inside the table that key names
-    rows,     // the number of rows of the stored tensor `name`
-    cols,     // its last dimension
-    numbers,  // the elements of the stored tensor `name`
-    says,     // `value` when the config has the member `name`
-    has,      // `value` when there is a stored tensor `name`
-    lacks,    // `value` when there is none, among tensors that are known
+    path,      // the config's member `name`, "a.b"; "$key.b" looks inside the table that key names
+    rows,      // the number of rows of the stored tensor `name`
+    cols,      // its last dimension
+    numbers,   // the elements of the stored tensor `name`
+    divisors,  // the rope table whose frequencies' divisors the stored tensor `name` holds
+    says,      // `value` when the config has the member `name`
+    has,       // `value` when there is a stored tensor `name`
+    lacks,     // `value` when there is none, among tensors that are known
   };
   Form form = Form::path;
   std::string name;
@@ -70,6 +71,7 @@ struct Alternative {
   bool only = false;                                 // a word that is not listed says nothing
   std::string when;                                  // a canonical key that must be true; empty: always
   bool each = false;                                 // a list with one value for each layer
+  std::string theta;                                 // divisors: the canonical key of the frequencies' base
   bool reads_config() const { return form == Form::path || form == Form::says; }
 };
 
@@ -125,6 +127,8 @@ struct Axis {
 
 struct Rename {
   std::string from, to;
+  std::string when;  // a canonical key that must be true; empty: always
+  Value written;
   Place place;
 };
 
@@ -135,16 +139,17 @@ struct Drop {
   Value written;
 };
 
-/// A change to tensors of canonical name `pattern`, before anyone sees them.
+/// A change to tensors of the name `pattern`, before anyone sees them.
 struct Transform {
-  enum class Form : uint8_t { split, unpair, transpose, add };
+  enum class Form : uint8_t { split, unpair, transpose, channels_last, scale, add };
   Form form = Form::add;
   std::string pattern;
   std::vector<std::string> parts;  // split: the new names
-  std::vector<Setting> rows;       // split: rows of each part (of one group); empty: equal parts
+  std::vector<Setting> rows;       // split: rows of each part (of one group); scale: of each run
   Setting groups;                  // split: the rows are so many groups, each holding every part; 1
   bool stack = false;              // split: the groups' rows become matrices of a stack
-  Setting amount;                  // unpair: heads; add: the number
+  Setting amount;                  // unpair: heads; add: the number; scale: the factor
+  Setting by_rows;                 // scale: a further factor for each of `rows`
   std::string when;                // a canonical key that must be true; empty: always
   Value written;
   Place place;
@@ -154,6 +159,22 @@ struct TensorRules {
   std::vector<Rename> renames;  // each applies once, in order
   std::vector<Drop> drops;
   std::vector<Transform> transforms;
+};
+
+/// A pattern and the line it stands on.
+struct Pattern {
+  std::string text;
+  Place place;
+};
+
+/// How MLX keeps the family's tensors: [mlx] and [gguf.mlx].
+struct MlxRules {
+  std::vector<Pattern> canonical;   // tensors that are as the family's own rules make them, by canonical name
+  TensorRules hub;                  // names of those, stored ones of all others -> MLX's; no drops of its own
+  TensorRules gguf;                 // canonical names -> what `hub` renames further
+  std::vector<Pattern> plain;       // modules that are never quantised
+  std::vector<Pattern> eight_bits;  // modules that are pinned to 8 bits
+  std::vector<Pattern> keep_dtype;  // tensors that no cast changes
 };
 
 struct Ignored {
@@ -174,6 +195,21 @@ struct Spectators {
   Ordered<Expected> expected;
 };
 
+/// A member of the config.json that a GGUF file becomes ([gguf.hub]).
+struct HubValue {
+  enum class Form : uint8_t {
+    setting,  // the value of `setting`; nothing where it says nothing
+    null,     // null
+    table,    // `members` by key; nothing where none of them says anything
+    choice,   // of `members` the one under the word that `setting` says, or under "else"; nothing without one
+  };
+  Form form = Form::setting;
+  Setting setting;
+  std::vector<std::pair<std::string, HubValue>> members;
+  Value written;
+  Place place;
+};
+
 struct Match {
   std::vector<std::string> model_types, architectures, gguf;
   std::string inside;  // a member of the config that may hold the keys ("text_config")
@@ -192,12 +228,17 @@ struct Family {
   Ordered<Axis> axes;
   Ordered<Kind> kinds;
   TensorRules hub_tensors, gguf_tensors;
+  MlxRules mlx;
   Spectators hub_spectators, gguf_spectators;
+  Ordered<HubValue> gguf_hub;
 };
 
 /// The members of [model] and of [layer], in order.
 const std::vector<std::string>& model_settings();
 const std::vector<std::string>& layer_roles();
+
+/// A constant, or the formula that a text with a "$" is.
+Setting read_setting(const Value& value, const std::string& file);
 
 /// Reads one file's text. Errors name `file` and the line. Neither merged nor checked against the blocks.
 Family read_family(std::string_view text, const std::string& file);
@@ -213,7 +254,8 @@ Family extend(const Family& parent, Family child);
 void check_family(const Family& family);
 
 /// The canonical keys that something of the family uses, directly or through other keys; sorted.
-std::vector<std::string> used_keys(const Family& family);
+/// With `hub`: what [gguf.hub] uses as well.
+std::vector<std::string> used_keys(const Family& family, bool hub = false);
 
 /// The canonical key that every family has: the layer's number from 0, nothing for the whole model.
 inline constexpr std::string_view kLayerKey = "layer";

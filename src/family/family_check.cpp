@@ -49,10 +49,12 @@ class Checker {
     for (const auto& [name, kind] : family_.kinds) overlay(kind.overlay);
     for (const auto& [name, axis] : family_.axes)
       for (const KindRule& rule : axis.rules) check_rule(rule);
-    tensors(family_.hub_tensors);
-    tensors(family_.gguf_tensors);
+    for (const TensorRules* rules :
+         {&family_.hub_tensors, &family_.gguf_tensors, &family_.mlx.hub, &family_.mlx.gguf})
+      tensors(*rules);
     spectators(family_.hub_spectators);
     spectators(family_.gguf_spectators);
+    for (const auto& [name, value] : family_.gguf_hub) hub_value(value);
     for (const char* role : {"layer", "mixer", "ffn", "norm"})
       if (!says_role(role))
         fail_at(family_.place, fmt::format("[layer] does not say \"{}\", and no kind does", role));
@@ -116,7 +118,7 @@ class Checker {
         std::find_if(all.begin(), all.end(), [&](const nn::BlockInfo& b) { return b.name == block; });
     if (info == all.end()) {
       std::vector<std::string> known{"match", "config", "defaults", "ignore", "expect", "model",     "layer",
-                                     "axis",  "kind",   "tensors",  "drop",   "gguf",   "transforms"};
+                                     "axis",  "kind",   "tensors",  "drop",   "gguf",   "transforms", "mlx"};
       for (const nn::BlockInfo& b : all) known.push_back(b.name);
       fail_unknown(setting.place, "section or block", block, known);
     }
@@ -143,6 +145,7 @@ class Checker {
 
   void check_alternative(const Alternative& a, const Place& place) {
     if (!a.when.empty()) use_key(a.when, place);
+    if (!a.theta.empty()) use_key(a.theta, place);
     if (!a.reads_config()) return;
     if (a.name.empty()) fail_at(place, "a [config] path is empty");
     if (a.name[0] == '$') use_key(a.name.substr(1, a.name.find('.') - 1), place);
@@ -151,6 +154,11 @@ class Checker {
       if (mark != "<kind>" && mark != "<arch>")
         fail_unknown(place, "placeholder", mark, {"<kind>", "<arch>"});
     }
+  }
+
+  void hub_value(const HubValue& value) {
+    uses(value.setting);
+    for (const auto& [name, member] : value.members) hub_value(member);
   }
 
   void check_rule(const KindRule& rule) {
@@ -162,6 +170,8 @@ class Checker {
   }
 
   void tensors(const TensorRules& rules) {
+    for (const Rename& rename : rules.renames)
+      if (!rename.when.empty()) use_key(rename.when, rename.place);
     for (const Drop& drop : rules.drops) {
       uses(drop.when);
       uses(drop.from);
@@ -169,6 +179,7 @@ class Checker {
     for (const Transform& t : rules.transforms) {
       uses(t.groups);
       uses(t.amount);
+      uses(t.by_rows);
       if (!t.when.empty()) use_key(t.when, t.place);
       for (const Setting& rows : t.rows) uses(rows);
     }

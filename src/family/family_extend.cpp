@@ -42,6 +42,19 @@ void merge(TensorRules& into, const TensorRules& child) {
   merge_rules(into.transforms, child.transforms, [](const Transform& t) { return t.pattern; });
 }
 
+void merge(std::vector<Pattern>& into, const std::vector<Pattern>& child) {
+  into.insert(into.begin(), child.begin(), child.end());
+}
+
+void merge(MlxRules& into, const MlxRules& child) {
+  merge(into.canonical, child.canonical);
+  merge(into.hub, child.hub);
+  merge(into.gguf, child.gguf);
+  merge(into.plain, child.plain);
+  merge(into.eight_bits, child.eight_bits);
+  merge(into.keep_dtype, child.keep_dtype);
+}
+
 void merge(Spectators& into, const Spectators& child) {
   merge(into.ignored, child.ignored);
   merge(into.expected, child.expected);
@@ -69,8 +82,10 @@ Family extend(const Family& parent, Family child) {
   }
   merge(out.hub_tensors, child.hub_tensors);
   merge(out.gguf_tensors, child.gguf_tensors);
+  merge(out.mlx, child.mlx);
   merge(out.hub_spectators, child.hub_spectators);
   merge(out.gguf_spectators, child.gguf_spectators);
+  merge(out.gguf_hub, child.gguf_hub);
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/toml.h"
 #include "family/family.h"
+#include "family/hub_value.h"
 #include "family/pattern.h"
 
 namespace varve::family {
@@ -39,6 +40,8 @@ class Reader {
         for (const auto& [name, axis] : table(key, value)) read_axis(axis, family.axes[name]);
       else if (key == "kind")
         for (const auto& [name, kind] : table(key, value)) read_kind(kind, family.kinds[name]);
+      else if (key == "mlx")
+        read_mlx(value, family.mlx.hub, &family.mlx);
       else if (key == "gguf")
         read_gguf(value, family);
       else if (!read_layout(key, value, family.base.hub, family.hub_tensors, family.hub_spectators))
@@ -73,12 +76,7 @@ class Reader {
     return out;
   }
 
-  Setting setting(const Value& value) const {
-    Setting out{.constant = value, .formula = {}, .place = at(value)};
-    if (value.is_text() && Formula::is_formula(value.text()))
-      out.formula = Formula::parse(value.text(), out.place);
-    return out;
-  }
+  Setting setting(const Value& value) const { return read_setting(value, file_); }
   /// The name of a canonical key in a place that takes nothing else: "$tied".
   std::string key_name(std::string_view name, const Value& value) const {
     const std::string& word = text(name, value);
@@ -131,6 +129,10 @@ class Reader {
         set(Form::cols, text(key, item));
       else if (key == "numbers")
         set(Form::numbers, text(key, item));
+      else if (key == "divisors")
+        set(Form::divisors, text(key, item));
+      else if (key == "theta")
+        out.theta = key_name(key, item);
       else if (key == "says")
         set(Form::says, text(key, item));
       else if (key == "has")
@@ -149,11 +151,14 @@ class Reader {
         out.each = boolean(key, item);
       else
         fail_unknown(at(item), "word in [config]", key,
-                     {"from", "rows", "cols", "numbers", "says", "has", "lacks", "value", "words", "only",
-                      "when", "each"});
+                     {"from", "rows", "cols", "numbers", "divisors", "theta", "says", "has", "lacks", "value",
+                      "words", "only", "when", "each"});
     }
     if (!found)
-      fail_at(at(value), "this [config] entry must say one of from, rows, cols, numbers, says, has, lacks");
+      fail_at(at(value),
+              "this [config] entry must say one of from, rows, cols, numbers, divisors, says, has, lacks");
+    if ((out.form == Form::divisors) == out.theta.empty())
+      fail_at(at(value), "\"theta\" stands beside divisors, and must");
     const bool tells = out.form == Form::says || out.form == Form::has || out.form == Form::lacks;
     if (tells == out.value.is_null())
       fail_at(at(value), "\"value\" stands beside says, has or lacks, and must");
@@ -204,9 +209,27 @@ class Reader {
     }
   }
 
+  /// "new name", or {to = "new name", when = "$key"}.
+  Rename rename(const std::string& from, const Value& value) const {
+    Rename out{.from = from, .to = {}, .when = {}, .written = value, .place = at(value)};
+    if (!value.is_table()) {
+      out.to = text(from, value);
+      return out;
+    }
+    for (const auto& [key, item] : value.table()) {
+      if (key == "to")
+        out.to = text(key, item);
+      else if (key == "when")
+        out.when = key_name(key, item);
+      else
+        fail_unknown(at(item), "word in [tensors]", key, {"to", "when"});
+    }
+    return out;
+  }
+
   void read_tensors(const Value& value, TensorRules& rules) const {
     for (const auto& [from, to] : table("tensors", value)) {
-      Rename rename{.from = from, .to = text(from, to), .place = at(to)};
+      Rename rename = this->rename(from, to);
       if (count_marks(rename.to, '*') > count_marks(from, '*'))
         fail_at(at(to), fmt::format("\"{}\" has more * than \"{}\"", rename.to, from));
       if (count_marks(rename.to, '#') > 0 || count_marks(from, '#') > 1)
@@ -239,6 +262,7 @@ class Reader {
                   .rows = {},
                   .groups = {},
                   .amount = {},
+                  .by_rows = {},
                   .written = value,
                   .place = at(value)};
     int forms = 0;
@@ -256,28 +280,68 @@ class Reader {
         out.when = key_name(key, item);
       } else if (key == "stack") {
         out.stack = boolean(key, item);
-      } else if (key == "unpair" || key == "add") {
-        out.form = key == "add" ? Form::add : Form::unpair;
+      } else if (key == "unpair" || key == "add" || key == "scale") {
+        out.form = key == "add" ? Form::add : key == "scale" ? Form::scale : Form::unpair;
         out.amount = setting(item);
         ++forms;
-      } else if (key == "transpose") {
-        out.form = Form::transpose;
-        if (!boolean(key, item)) fail_at(at(item), "\"transpose\" can only be true");
+      } else if (key == "by_rows") {
+        out.by_rows = setting(item);
+      } else if (key == "transpose" || key == "channels_last") {
+        out.form = key == "transpose" ? Form::transpose : Form::channels_last;
+        if (!boolean(key, item)) fail_at(at(item), fmt::format("\"{}\" can only be true", key));
         ++forms;
       } else {
         fail_unknown(at(item), "transform", key,
-                     {"split", "rows", "groups", "stack", "unpair", "add", "transpose", "when"});
+                     {"split", "rows", "groups", "stack", "unpair", "add", "transpose", "channels_last",
+                      "scale", "by_rows", "when"});
       }
     }
-    if (forms != 1) fail_at(at(value), "a transform is exactly one of split, unpair, add, transpose");
-    if (out.stack && out.groups.place.line == 0)
-      fail_at(at(value), "\"stack\" goes with \"groups\": each becomes a matrix of the stack");
-    if (!out.rows.empty() && out.rows.size() != out.parts.size())
-      fail_at(at(value), fmt::format("{} parts, but {} numbers of rows", out.parts.size(), out.rows.size()));
+    if (forms != 1)
+      fail_at(at(value),
+              "a transform is exactly one of split, unpair, add, transpose, channels_last, scale");
+    check_rows(out);
     for (const std::string& part : out.parts)
       if (count_marks(part, '*') > count_marks(pattern, '*'))
         fail_at(at(value), fmt::format("\"{}\" has more * than \"{}\"", part, pattern));
     return out;
+  }
+
+  /// "rows", "stack" and "by_rows" go with others.
+  static void check_rows(const Transform& t) {
+    if (t.stack && t.groups.place.line == 0)
+      fail_at(t.place, "\"stack\" goes with \"groups\": each becomes a matrix of the stack");
+    if (t.by_rows.constant.is_null() != (t.form != Transform::Form::scale || t.rows.empty()))
+      fail_at(t.place, "\"by_rows\" goes with \"scale\" and \"rows\": a further factor for each run of rows");
+    if (t.form != Transform::Form::scale && !t.rows.empty() && t.rows.size() != t.parts.size())
+      fail_at(t.place, fmt::format("{} parts, but {} numbers of rows", t.parts.size(), t.rows.size()));
+  }
+
+  /// [mlx] or, without its lists of names, [gguf.mlx].
+  void read_mlx(const Value& value, TensorRules& rules, MlxRules* lists) const {
+    std::vector<std::string> known{"tensors", "transforms"};
+    if (lists) known.insert(known.end(), {"canonical", "plain", "eight_bits", "keep_dtype"});
+    for (const auto& [key, item] : table("mlx", value)) {
+      if (std::find(known.begin(), known.end(), key) == known.end())
+        fail_unknown(at(item), "member of [mlx]", key, known);
+      if (key == "tensors")
+        read_tensors(item, rules);
+      else if (key == "transforms")
+        read_transforms(item, rules);
+      else
+        for (const std::string& pattern : texts(key, item))
+          list_of(key, *lists).push_back({pattern, at(item)});
+    }
+  }
+
+  static std::vector<Pattern>& list_of(std::string_view key, MlxRules& rules) {
+    if (key == "canonical") return rules.canonical;
+    if (key == "plain") return rules.plain;
+    return key == "eight_bits" ? rules.eight_bits : rules.keep_dtype;
+  }
+
+  void read_transforms(const Value& value, TensorRules& rules) const {
+    for (const auto& [pattern, change] : table("transforms", value))
+      rules.transforms.push_back(transform(pattern, change));
   }
 
   /// The sections that hub and gguf both have. False: `key` is none of them.
@@ -290,8 +354,7 @@ class Reader {
     } else if (key == "drop") {
       for (const auto& [pattern, when] : table(key, value)) tensors.drops.push_back(drop(pattern, when));
     } else if (key == "transforms") {
-      for (const auto& [pattern, change] : table(key, value))
-        tensors.transforms.push_back(transform(pattern, change));
+      read_transforms(value, tensors);
     } else if (key == "ignore") {
       for (const auto& [why, keys] : table(key, value))
         for (const std::string& pattern : texts(why, keys)) spectators.ignored[pattern] = {why, at(keys)};
@@ -375,16 +438,22 @@ class Reader {
 
   void read_gguf(const Value& value, Family& family) const {
     for (const auto& [key, item] : table("gguf", value)) {
-      if (key == "kind") {
+      if (key == "hub") {
+        for (const auto& [name, member] : table(key, item))
+          family.gguf_hub[name] = read_hub_value(member, file_);
+      } else if (key == "kind") {
         for (const auto& [name, kind] : table(key, item))
           for (const auto& [section, part] : table(name, kind)) {
             if (section != "config" && section != "defaults")
               fail_unknown(at(part), "member of [gguf.kind]", section, {"config", "defaults"});
             read_reading(section, part, family.kinds[name].overlay.gguf);
           }
+      } else if (key == "mlx") {
+        read_mlx(item, family.mlx.gguf, nullptr);
       } else if (!read_layout(key, item, family.base.gguf, family.gguf_tensors, family.gguf_spectators)) {
-        fail_unknown(at(item), "member of [gguf]", key,
-                     {"config", "defaults", "tensors", "drop", "transforms", "ignore", "expect", "kind"});
+        fail_unknown(
+            at(item), "member of [gguf]", key,
+            {"config", "defaults", "tensors", "drop", "transforms", "mlx", "ignore", "expect", "kind", "hub"});
       }
     }
   }
@@ -393,6 +462,13 @@ class Reader {
 };
 
 }  // namespace
+
+Setting read_setting(const Value& value, const std::string& file) {
+  Setting out{.constant = value, .formula = {}, .place = {file, value.line()}};
+  if (value.is_text() && Formula::is_formula(value.text()))
+    out.formula = Formula::parse(value.text(), out.place);
+  return out;
+}
 
 Family read_family(std::string_view text, const std::string& file) {
   return Reader(file).read(toml::parse(text, file));

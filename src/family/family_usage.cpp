@@ -12,7 +12,9 @@ class Usage {
  public:
   explicit Usage(const Family& family) : family_(family) {}
 
-  std::vector<std::string> run() {
+  std::vector<std::string> run(bool hub) {
+    if (hub)
+      for (const auto& [name, value] : family_.gguf_hub) use(value);
     for (const auto& [name, setting] : family_.model) use(setting);
     each_overlay([&](const Overlay& over) {
       for (const auto& [role, setting] : over.roles) {
@@ -31,18 +33,9 @@ class Usage {
         use(rule.offset);
         if (!rule.when.empty()) use(rule.when);
       }
-    for (const TensorRules* rules : {&family_.hub_tensors, &family_.gguf_tensors}) {
-      for (const Drop& drop : rules->drops) {
-        use(drop.when);
-        use(drop.from);
-      }
-      for (const Transform& t : rules->transforms) {
-        use(t.groups);
-        use(t.amount);
-        if (!t.when.empty()) use(t.when);
-        for (const Setting& rows : t.rows) use(rows);
-      }
-    }
+    for (const TensorRules* rules :
+         {&family_.hub_tensors, &family_.gguf_tensors, &family_.mlx.hub, &family_.mlx.gguf})
+      use(*rules);
     for (const Spectators* some : {&family_.hub_spectators, &family_.gguf_spectators})
       for (const auto& [path, expected] : some->expected)
         for (const Setting& value : expected.values) use(value);
@@ -56,9 +49,30 @@ class Usage {
     for (const auto& [name, kind] : family_.kinds) visit(kind.overlay);
   }
 
+  void use(const TensorRules& rules) {
+    for (const Rename& rename : rules.renames)
+      if (!rename.when.empty()) use(rename.when);
+    for (const Drop& drop : rules.drops) {
+      use(drop.when);
+      use(drop.from);
+    }
+    for (const Transform& t : rules.transforms) {
+      use(t.groups);
+      use(t.amount);
+      use(t.by_rows);
+      if (!t.when.empty()) use(t.when);
+      for (const Setting& rows : t.rows) use(rows);
+    }
+  }
+
   void use(const Setting& setting) {
     if (!setting.formula) return;
     for (const std::string& key : setting.formula->keys()) use(key);
+  }
+
+  void use(const HubValue& value) {
+    use(value.setting);
+    for (const auto& [name, member] : value.members) use(member);
   }
 
   /// And everything its sources and defaults name.
@@ -69,6 +83,7 @@ class Usage {
         if (const Source* source = reading->config.find(key))
           for (const Alternative& a : source->alternatives) {
             if (!a.when.empty()) use(a.when);
+            if (!a.theta.empty()) use(a.theta);
             if (a.reads_config() && a.name.starts_with('$')) use(a.name.substr(1, a.name.find('.') - 1));
           }
         if (const Default* fallback = reading->defaults.find(key)) {
@@ -85,6 +100,6 @@ class Usage {
 
 }  // namespace
 
-std::vector<std::string> used_keys(const Family& family) { return Usage(family).run(); }
+std::vector<std::string> used_keys(const Family& family, bool hub) { return Usage(family).run(hub); }
 
 }  // namespace varve::family

@@ -60,10 +60,14 @@ std::vector<std::string> blocks_of(const Family& family) {
   return out;
 }
 
+/// Does a GGUF file of the family become a config.json?
+bool has_hub(const Family& family) { return !family.match.gguf.empty(); }
+
 /// Collects the lines of one family.
 class Lines {
  public:
-  explicit Lines(const Family& family) : used_(used_keys(family)), blocks_(blocks_of(family)) {}
+  explicit Lines(const Family& family)
+      : used_(used_keys(family, has_hub(family))), blocks_(blocks_of(family)) {}
   std::vector<FamilyLine> take() { return std::move(lines_); }
 
   void add(const std::string& section, const std::string& key, const Value& value, const Place& place) {
@@ -90,9 +94,20 @@ class Lines {
         settings(prefix + block, parameters);
   }
   void tensors(const std::string& prefix, const TensorRules& rules) {
-    for (const Rename& r : rules.renames) add(prefix + "tensors", r.from, Value(r.to), r.place);
+    for (const Rename& r : rules.renames) add(prefix + "tensors", r.from, r.written, r.place);
     for (const Drop& d : rules.drops) add(prefix + "drop", d.pattern, d.written, d.when.place);
     for (const Transform& t : rules.transforms) add(prefix + "transforms", t.pattern, t.written, t.place);
+  }
+  /// A list that the files of an inheritance make up together.
+  void patterns(const std::string& key, const std::vector<Pattern>& all) {
+    Array list;
+    std::string origins;
+    for (const Pattern& one : all) {
+      list.emplace_back(one.text);
+      const std::string place = one.place.text();
+      if (origins.find(place) == std::string::npos) origins += (origins.empty() ? "" : ", ") + place;
+    }
+    if (!list.empty()) lines_.push_back({"mlx", key, toml_value(Value(std::move(list))), origins});
   }
   void spectators(const std::string& prefix, const Spectators& some) {
     for (const auto& [path, expected] : some.expected)
@@ -194,11 +209,19 @@ std::vector<FamilyLine> family_lines(const Family& family) {
     lines.reading(fmt::format("kind.{}.", name), kind.overlay.hub);
   }
   lines.tensors("", family.hub_tensors);
+  lines.patterns("canonical", family.mlx.canonical);
+  lines.patterns("plain", family.mlx.plain);
+  lines.patterns("eight_bits", family.mlx.eight_bits);
+  lines.patterns("keep_dtype", family.mlx.keep_dtype);
+  lines.tensors("mlx.", family.mlx.hub);
   lines.reading("gguf.", family.base.gguf);
   for (const auto& [name, kind] : family.kinds)
     lines.reading(fmt::format("gguf.kind.{}.", name), kind.overlay.gguf);
   lines.spectators("gguf.", family.gguf_spectators);
   lines.tensors("gguf.", family.gguf_tensors);
+  lines.tensors("gguf.mlx.", family.mlx.gguf);
+  if (has_hub(family))
+    for (const auto& [name, value] : family.gguf_hub) lines.add("gguf.hub", name, value.written, value.place);
   return lines.take();
 }
 

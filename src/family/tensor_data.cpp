@@ -28,21 +28,37 @@ bool is_dense(const Tensor& tensor) {
          (tensor.dtype == DType::f32 || tensor.dtype == DType::f16 || tensor.dtype == DType::bf16);
 }
 
-int block_bits(BlockType block) {
+ops::WeightFormat block_format(BlockType block) {
+  const auto affine = [](int bits) { return ops::WeightFormat{ops::Encoding::affine, DType::f16, bits, 32}; };
+  const auto kquant = [](int bits, int group) {
+    return ops::WeightFormat{ops::Encoding::kquant, DType::f32, bits, group};
+  };
   switch (block) {
     case BlockType::q4_0:
     case BlockType::q4_1:
-    case BlockType::mxfp4:
-      return 4;
+      return affine(4);
     case BlockType::q5_0:
     case BlockType::q5_1:
-      return 5;
+      return affine(5);
     case BlockType::q8_0:
-      return 8;
+      return affine(8);
+    case BlockType::mxfp4:
+      return {ops::Encoding::mxfp4, DType::f32, 4, 32};
+    case BlockType::q2_k:
+      return kquant(2, 16);
+    case BlockType::q3_k:
+      return kquant(3, 16);
+    case BlockType::q4_k:
+      return kquant(4, 32);
+    case BlockType::q5_k:
+      return kquant(5, 32);
+    case BlockType::q6_k:
+      return kquant(6, 16);
     case BlockType::none:
       break;
   }
-  return 0;
+  check(false, "block_format of a plain tensor");
+  return {};
 }
 
 namespace {
@@ -69,8 +85,26 @@ float number_at(const std::byte* at, DType dtype) {
 
 }  // namespace
 
+float round_to(DType dtype, float x) {
+  if (dtype == DType::f16) return f16_to_f32(f32_to_f16(x));
+  if (dtype == DType::bf16) return bf16_to_f32(f32_to_bf16(x));
+  return x;
+}
+
+std::vector<std::byte> dense_bytes(const std::vector<float>& numbers, DType dtype) {
+  const auto size = static_cast<size_t>(dtype_size(dtype));
+  std::vector<std::byte> out(numbers.size() * size);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const uint16_t half = dtype == DType::f16 ? f32_to_f16(numbers[i]) : f32_to_bf16(numbers[i]);
+    const void* from = dtype == DType::f32 ? static_cast<const void*>(&numbers[i]) : &half;
+    std::memcpy(out.data() + i * size, from, size);
+  }
+  return out;
+}
+
 int64_t stored_row_bytes(const Tensor& tensor, int64_t cols) {
-  if (tensor.block != BlockType::none) return cols / 32 * checkpoint::block_bytes(tensor.block);
+  if (tensor.block != BlockType::none)
+    return cols / checkpoint::block_numbers(tensor.block) * checkpoint::block_bytes(tensor.block);
   return cols * dtype_size(tensor.dtype);
 }
 

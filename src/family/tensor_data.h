@@ -20,10 +20,16 @@ std::vector<float> dense_numbers(const checkpoint::Tensor& tensor, const std::st
 /// Has the kernels' dense encoding as it lies there: f32, f16 or bf16.
 bool is_dense(const checkpoint::Tensor& tensor);
 
+/// `x` as a number of `dtype`: f16, bf16, else float32.
+float round_to(DType dtype, float x);
+
+/// The numbers as those of a dense `dtype`.
+std::vector<std::byte> dense_bytes(const std::vector<float>& numbers, DType dtype);
+
 /// Bytes of one row of `cols` inputs of a plain or GGUF block tensor.
 int64_t stored_row_bytes(const checkpoint::Tensor& tensor, int64_t cols);
 
-/// Bits of the words that a GGUF block type becomes; 0 for none.
-int block_bits(checkpoint::BlockType block);
+/// The format of the words that GGUF blocks become.
+ops::WeightFormat block_format(checkpoint::BlockType block);
 
 }  // namespace varve::family

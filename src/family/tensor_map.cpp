@@ -65,6 +65,15 @@ nn::SourceMatrix TensorMap::matrix(std::string_view name, int64_t expert) {
   return matrix_of(get(name), expert, where_);
 }
 
+nn::SourceMatrix TensorMap::rows(std::string_view name, int64_t expert, int64_t first, int64_t count) {
+  const MappedTensor& tensor = get(name);
+  if (tensor.cuts > 0 || tensor.turned) return WeightSource::rows(name, expert, first, count);
+  check(first >= 0 && count >= 0 && first + count <= tensor.rows.count(), "rows beyond the matrix");
+  MappedTensor some = tensor;
+  some.rows = tensor.rows.part(1, 0, first, count);
+  return matrix_of(some, expert, where_);
+}
+
 std::vector<float> TensorMap::numbers(std::string_view name) {
   const MappedTensor& tensor = get(name);
   const StoredTensor& first = tensor.first();

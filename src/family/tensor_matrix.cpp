@@ -133,6 +133,14 @@ nn::SourceMatrix with_bytes(ops::WeightView view, std::shared_ptr<OwnedBytes> ow
   return {.view = view, .owner = std::move(owned)};
 }
 
+void scale_rows(const MappedTensor& tensor, std::vector<float>& numbers) {
+  const auto cols = static_cast<int64_t>(numbers.size()) / std::max<int64_t>(tensor.rows.count(), 1);
+  for (int64_t r = 0; r < tensor.rows.count(); ++r) {
+    const size_t row = tensor.factors.size() == 1 ? 0 : static_cast<size_t>(tensor.rows.row(r));
+    for (int64_t c = 0; c < cols; ++c) numbers[static_cast<size_t>(r * cols + c)] *= tensor.factors[row];
+  }
+}
+
 nn::SourceMatrix plain_matrix(const MappedTensor& tensor, const Part& part, int64_t slice,
                               const std::string& where) {
   const Extent extent = extent_of(*part);
@@ -142,19 +150,23 @@ nn::SourceMatrix plain_matrix(const MappedTensor& tensor, const Part& part, int6
                        .rows = tensor.rows.count(),
                        .cols = tensor.transposed ? extent.rows : extent.cols};
   const int64_t row_bytes = view.cols * size;
-  if (!tensor.transposed && tensor.rows.is_run() && tensor.add == 0 && is_dense(part->values)) {
+  const bool as_it_is = tensor.add == 0 && !tensor.is_scaled() && (part->packed || is_dense(part->values));
+  if (!tensor.transposed && tensor.rows.is_run() && as_it_is) {
     view.data = bytes.data() + tensor.rows.first() * row_bytes;
     return {.view = view, .owner = part};
   }
   auto owned = std::make_shared<OwnedBytes>();
   owned->data =
       tensor.transposed ? transposed(tensor.rows, bytes, extent, size) : tensor.rows.gather(bytes, row_bytes);
-  if (tensor.add == 0 && is_dense(part->values)) return with_bytes(view, std::move(owned));
+  if (as_it_is) return with_bytes(view, std::move(owned));
   Tensor gathered = part->values;
   gathered.bytes = owned->data;
   std::vector<float> wide = dense_numbers(gathered, part->name);
+  if (tensor.is_scaled()) scale_rows(tensor, wide);
   for (float& x : wide) x += static_cast<float>(tensor.add);
-  return dense_f32(std::move(wide), view.rows, view.cols);
+  if (tensor.add != 0 || !is_dense(part->values)) return dense_f32(std::move(wide), view.rows, view.cols);
+  owned->data = dense_bytes(wide, part->values.dtype);
+  return with_bytes(view, std::move(owned));
 }
 
 nn::SourceMatrix block_matrix(const MappedTensor& tensor, const Part& part, int64_t slice,
@@ -176,6 +188,11 @@ nn::SourceMatrix block_matrix(const MappedTensor& tensor, const Part& part, int6
     checkpoint::Mxfp4Words words = checkpoint::mxfp4_from_blocks(rows, first, view.rows);
     owned->data = std::move(words.words);
     owned->scales = std::move(words.scales);
+  } else if (checkpoint::is_k_block(rows.block)) {
+    checkpoint::KWords words = checkpoint::k_words_from_blocks(rows, first, view.rows);
+    owned->data = std::move(words.words);
+    owned->scales = std::move(words.scales);
+    owned->biases = std::move(words.biases);
   } else {
     checkpoint::AffineWords words = checkpoint::affine_from_blocks(rows, first, view.rows);
     view.format.dtype = words.scale_dtype;
@@ -359,18 +376,13 @@ std::span<const std::byte> slice_of(std::span<const std::byte> bytes, int64_t sl
 }
 
 ops::WeightFormat format_of(const StoredTensor& tensor, const std::string& where) {
+  if (tensor.packed) return {.encoding = ops::Encoding::dense, .dtype = tensor.values.dtype};
   if (tensor.step || tensor.ternarise) return ternary_format(tensor);
   if (tensor.scheme) {
     check_words(tensor, where);
     return tensor.factors.empty() ? word_format(tensor) : ops::WeightFormat{};
   }
-  if (tensor.values.block == BlockType::mxfp4)
-    return {.encoding = ops::Encoding::mxfp4, .dtype = DType::f32, .bits = 4, .group = 32};
-  if (tensor.values.block != BlockType::none)
-    return {.encoding = ops::Encoding::affine,
-            .dtype = DType::f16,
-            .bits = block_bits(tensor.values.block),
-            .group = 32};
+  if (tensor.values.block != BlockType::none) return block_format(tensor.values.block);
   if (is_dense(tensor.values))
     return {.encoding = ops::Encoding::dense, .dtype = tensor.values.dtype, .bits = 0, .group = 0};
   if (tensor.values.dtype == DType::f64) return {};
@@ -387,9 +399,9 @@ nn::SourceMatrix matrix_of(const MappedTensor& tensor, int64_t expert, const std
   const Part& part = tensor.parts[tensor.stacked ? static_cast<size_t>(expert) : 0];
   const int64_t slice = tensor.stacked ? 0 : expert;
   if (!part->is_quantised()) return plain_matrix(tensor, part, slice, where);
-  if (tensor.transposed || tensor.add != 0)
-    refuse_tensor(*part, where, "is quantised, and the family transposes it or adds to it", "plain numbers",
-                  "quantised words");
+  if (tensor.transposed || tensor.add != 0 || tensor.is_scaled())
+    refuse_tensor(*part, where, "is quantised, and the family transposes it, adds to it or scales it",
+                  "plain numbers", "quantised words");
   if (part->step || part->ternarise) return ternary_matrix(tensor, part, where);
   if (part->values.block != BlockType::none) return block_matrix(tensor, part, slice, where);
   if (part->scheme->mode == QuantMode::fp8) return fp8_matrix(tensor, part, slice, word_format(*part));

@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
+#include <set>
 
 #include "core/checked.h"
 #include "family/pattern.h"
@@ -13,60 +13,79 @@
 namespace varve::family {
 
 using checkpoint::Checkpoint;
-using checkpoint::Tensor;
-
-std::vector<int64_t> StoredTensor::shape() const {
-  std::vector<int64_t> out = values.shape;
-  const bool words = scheme && scheme->mode != checkpoint::QuantMode::fp8;
-  if (words && !out.empty()) out.back() = out.back() * 32 / scheme->bits;
-  if (step && !out.empty()) out.front() *= 4;
-  return out;
-}
-
-int64_t StoredTensor::bytes() const {
-  return static_cast<int64_t>(values.bytes.size() + scales.bytes.size() + biases.bytes.size());
-}
 
 std::string MappedTensor::stored_names() const {
   return parts.size() == 1 ? first().name : fmt::format("{} and {} more", first().name, parts.size() - 1);
+}
+
+bool MappedTensor::is_scaled() const {
+  return std::any_of(factors.begin(), factors.end(), [](float x) { return x != 1.0f; });
 }
 
 bool is_vector(std::string_view canonical, const std::vector<int64_t>& shape) {
   return shape.size() < 2 || canonical.ends_with(".bias");
 }
 
+bool matches_any(const std::vector<Pattern>& patterns, std::string_view name) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const Pattern& pattern) { return match_pattern(pattern.text, name).has_value(); });
+}
+
 namespace {
 
-/// The name with another ending; nothing when it has not this one.
-std::optional<std::string> with_ending(std::string_view name, std::string_view from, std::string_view to) {
-  if (!name.ends_with(from)) return std::nullopt;
-  return std::string(name.substr(0, name.size() - from.size())) + std::string(to);
-}
-
-/// "a.b.weight" and ".scales" -> "a.b.scales"; nothing when it is no weight.
-std::optional<std::string> companion(std::string_view name, std::string_view ending) {
-  return with_ending(name, ".weight", ending);
-}
-
-/// What the scales of an fp8 tensor are called: its name and this.
-constexpr std::string_view kBlockScales = "_scale_inv";
-
+/// place(), then the other rules in the order in which they are to hold, then take().
 class NameMapper {
  public:
-  NameMapper(const Checkpoint& checkpoint, const TensorRules& rules, const ConfigView& view, Answers& model)
-      : checkpoint_(checkpoint), rules_(rules), view_(view), model_(model) {}
+  NameMapper(const Checkpoint& checkpoint, const ConfigView& view, Answers& model,
+             StoredTensors::Ternary ternary)
+      : checkpoint_(checkpoint), view_(view), model_(model), stored_(checkpoint, view.where, ternary) {}
 
-  MappedNames run() {
+  /// Those of `ready` whose names match: they are as they should be but for their name. What they are made
+  /// of is placed no more.
+  void keep(const MappedNames& ready, const std::vector<Pattern>& patterns) {
+    for (const auto& [name, tensor] : ready.tensors) {
+      if (!matches_any(patterns, name)) continue;
+      kept_.emplace(name, tensor);
+      for (const auto& part : tensor.parts) taken_.insert(part->name);
+    }
+  }
+
+  /// Every other stored tensor, under the name that `rules` make of it or under its own. What their [drop]
+  /// names is left out in both cases.
+  void place(const TensorRules& rules, bool renamed) {
     for (const auto& [name, tensor] : checkpoint_.tensors)
-      if (!belongs_to_another(name)) place(stored(name, tensor));
+      if (taken_.count(name) == 0 && !stored_.belongs_to_another(name))
+        place(stored_.read(name, tensor), rules, renamed);
     close_stacks();
     for (auto& [name, tensor] : out_.tensors) tensor.rows = RowPlan(rows_of(name, tensor));
-    for (const Transform& transform : rules_.transforms)
-      if (model_.holds(transform.when)) apply(transform);
+  }
+
+  /// Further names for what is placed and kept.
+  void rename(const std::vector<Rename>& renames) {
+    for (auto* tensors : {&out_.tensors, &kept_}) {
+      Tensors before;
+      before.swap(*tensors);
+      for (auto& [name, tensor] : before) insert(*tensors, name_by(renames, name).name, std::move(tensor));
+    }
+  }
+
+  void transform(const std::vector<Transform>& transforms) {
+    for (const Transform& one : transforms)
+      if (model_.holds(one.when)) apply(one);
+  }
+
+  MappedNames take() {
+    for (auto& [name, tensor] : kept_) insert(out_.tensors, name, std::move(tensor));
     return std::move(out_);
   }
 
  private:
+  using Tensors = std::map<std::string, MappedTensor, std::less<>>;
+  struct Named {
+    std::string name{};
+    int64_t expert = -1;
+  };
+
   [[noreturn]] void refuse(std::string what, std::string expected, std::string found,
                            std::string advice = {}) const {
     throw LoadError({.what = std::move(what),
@@ -76,128 +95,8 @@ class NameMapper {
                      .advice = std::move(advice)});
   }
 
-  std::optional<checkpoint::QuantScheme> scheme_of(const std::string& weight) const {
-    const auto& all = checkpoint_.quantization.fallback;
-    if (all && all->mode == checkpoint::QuantMode::fp8)
-      return checkpoint_.find(weight + std::string(kBlockScales)) ? all : std::nullopt;
-    const auto scales = companion(weight, ".scales");
-    if (!scales || !checkpoint_.find(*scales)) return std::nullopt;
-    return checkpoint_.quantization.scheme(*companion(weight, ""));
-  }
-
-  /// Scales and biases of a quantised weight travel with it.
-  bool belongs_to_another(const std::string& name) const {
-    auto of_quantised = [&](std::string_view ending, std::string_view weights) {
-      const auto weight = with_ending(name, ending, weights);
-      return weight && checkpoint_.find(*weight) && scheme_of(*weight);
-    };
-    if (of_quantised(kBlockScales, "")) return true;
-    for (const std::string_view ending : {".scales", ".biases", ".global_scale"})
-      if (of_quantised(ending, ".weight")) return true;
-    if (const auto blocks = with_ending(name, "_scales", "_blocks"))
-      return scales_of_blocks(*blocks) != nullptr;
-    if (const auto weight = with_ending(name, ".weight_scale", ".weight")) return step_of(*weight) != nullptr;
-    return false;
-  }
-
-  /// The scales of a tensor in Hugging Face's mxfp4 layout: X_blocks U8 [..., cols / 32, 16] or
-  /// [..., cols / 2], X_scales U8 [..., cols / 32].
-  const Tensor* scales_of_blocks(const std::string& name) const {
-    const auto& scheme = checkpoint_.quantization.fallback;
-    const auto scales = with_ending(name, "_blocks", "_scales");
-    if (!scales || !scheme || scheme->mode != checkpoint::QuantMode::mxfp4) return nullptr;
-    return checkpoint_.find(name) ? checkpoint_.find(*scales) : nullptr;
-  }
-
-  /// The weight_scale of a packed ternary matrix.
-  const Tensor* step_of(const std::string& name) const {
-    const auto step = with_ending(name, ".weight", ".weight_scale");
-    if (!step || !checkpoint_.quantization.ternary) return nullptr;
-    const Tensor* weight = checkpoint_.find(name);
-    const bool packed = weight && weight->block == checkpoint::BlockType::none &&
-                        weight->dtype == DType::u8 && weight->shape.size() == 2;
-    return packed ? checkpoint_.find(*step) : nullptr;
-  }
-
-  std::shared_ptr<StoredTensor> stored(const std::string& name, const Tensor& tensor) const {
-    auto out = std::make_shared<StoredTensor>();
-    out->name = name;
-    out->values = tensor;
-    if (const Tensor* scales = scales_of_blocks(name)) {
-      take_blocks(*scales, *out);
-      return out;
-    }
-    if (const Tensor* step = step_of(name)) {
-      take_step(*step, *out);
-      return out;
-    }
-    out->scheme = scheme_of(name);
-    if (!out->scheme) return out;
-    if (out->scheme->mode == checkpoint::QuantMode::fp8) {
-      out->scales = *checkpoint_.find(name + std::string(kBlockScales));
-      return out;
-    }
-    out->scales = *checkpoint_.find(*companion(name, ".scales"));
-    if (const Tensor* biases = checkpoint_.find(*companion(name, ".biases"))) out->biases = *biases;
-    if (const Tensor* global = checkpoint_.find(*companion(name, ".global_scale")))
-      read_factors(*global, *out);
-    return out;
-  }
-
-  /// Blocks of 16 bytes are four of MLX's words, nibble for nibble. The tensor goes by its name without the
-  /// ending, as where it is not quantised.
-  void take_blocks(const Tensor& scales, StoredTensor& into) const {
-    std::vector<int64_t>& shape = into.values.shape;
-    if (shape.size() == scales.shape.size() + 1 && shape.back() == 16) {
-      shape.pop_back();
-      shape.back() = shape.empty() ? 0 : 16 * shape.back();
-    }
-    if (into.values.dtype != DType::u8 || shape.empty() || shape.back() % 16 != 0)
-      refuse(fmt::format("\"{}\" are no mxfp4 blocks", into.name), "U8 in runs of 16",
-             fmt::format("{} [{}]", dtype_name(into.values.dtype), fmt::join(shape, ", ")));
-    into.values.dtype = DType::u32;
-    shape.back() /= 4;
-    into.scheme = checkpoint_.quantization.fallback;
-    into.scales = scales;
-  }
-
-  void take_step(const Tensor& scale, StoredTensor& into) const {
-    const std::vector<float> numbers = dense_numbers(scale, into.name + "_scale");
-    const float number = numbers.size() == 1 ? numbers[0] : 0.0f;
-    if (!std::isfinite(number) || number == 0.0f)
-      refuse(
-          fmt::format("\"{}_scale\" is no scale of a matrix", into.name), "one number other than 0",
-          fmt::format("{}", fmt::join(std::span(numbers).first(std::min<size_t>(numbers.size(), 4)), ", ")));
-    const bool divides = checkpoint_.quantization.ternary->divides;
-    into.step = divides ? 1.0f / number : number;
-    if (!std::isfinite(*into.step))
-      refuse(fmt::format("\"{}_scale\" is too small to divide by", into.name), "a larger number",
-             fmt::format("{}", number));
-    into.step_type = divides || !is_dense(scale) ? DType::f32 : scale.dtype;
-  }
-
-  /// Plain matrices that the config wants made ternary: those of linear layers.
-  bool made_ternary(std::string_view canonical, const StoredTensor& tensor) const {
-    const auto& ternary = checkpoint_.quantization.ternary;
-    if (!ternary || !ternary->online || tensor.scheme || tensor.step || !is_dense(tensor.values))
-      return false;
-    const auto module = companion(tensor.name, "");
-    return module && tensor.values.shape.size() == 2 && canonical != "model.embed_tokens.weight" &&
-           !ternary->keeps(*module);
-  }
-
-  /// Of nvfp4, as MLX writes it: the largest e2m1 (6) times the largest e4m3 (448) is 2688.
-  void read_factors(const Tensor& global, StoredTensor& into) const {
-    into.factors = dense_numbers(global, into.name);
-    for (float& factor : into.factors) factor /= 2688.0f;
-    const size_t slices = into.values.shape.size() == 3 ? static_cast<size_t>(into.values.shape[0]) : 1;
-    if (into.factors.size() == 1 || into.factors.size() == slices) return;
-    refuse(fmt::format("\"{}\" has a global_scale of another size", into.name),
-           fmt::format("1 or {}", slices), fmt::format("{}", into.factors.size()));
-  }
-
-  bool is_dropped(const std::string& name) const {
-    return std::any_of(rules_.drops.begin(), rules_.drops.end(), [&](const Drop& drop) {
+  bool is_dropped(const std::vector<Drop>& drops, const std::string& name) const {
+    return std::any_of(drops.begin(), drops.end(), [&](const Drop& drop) {
       const auto match = match_pattern(drop.pattern, name);
       if (!match) return false;
       const Value from = model_.evaluate(drop.from).value;
@@ -207,31 +106,40 @@ class NameMapper {
     });
   }
 
-  void place(const std::shared_ptr<StoredTensor>& tensor) {
-    std::string name = tensor->name;
-    if (scales_of_blocks(name)) name = *with_ending(name, "_blocks", "");
-    bool dropped = is_dropped(name);
-    int64_t expert = -1;
-    for (const Rename& rename : rules_.renames) {
-      if (dropped) break;
-      const auto match = match_pattern(rename.from, name);
-      if (!match || rename.to.empty()) continue;
-      name = substitute(rename.to, *match);
-      if (match->number >= 0) expert = match->number;
+  Named name_by(const std::vector<Rename>& renames, std::string name) const {
+    Named out{.name = std::move(name)};
+    for (const Rename& rename : renames) {
+      const auto match = match_pattern(rename.from, out.name);
+      if (!match || rename.to.empty() || !model_.holds(rename.when)) continue;
+      out.name = substitute(rename.to, *match);
+      if (match->number >= 0) out.expert = match->number;
     }
-    if (dropped || is_dropped(name)) {
+    return out;
+  }
+
+  void place(const std::shared_ptr<StoredTensor>& tensor, const TensorRules& rules, bool renamed) {
+    const std::string stored = stored_.name_of(tensor->name);
+    const bool dropped = is_dropped(rules.drops, stored);
+    const Named meant = dropped ? Named{} : name_by(rules.renames, stored);
+    if (dropped || is_dropped(rules.drops, meant.name)) {
       out_.dropped.push_back(tensor->name);
       return;
     }
-    tensor->ternarise = made_ternary(name, *tensor);
+    tensor->ternarise = stored_.made_ternary(meant.name, *tensor);
+    const auto [name, expert] = renamed ? meant : Named{stored};
     if (expert >= 0) {
       auto& experts = stacks_[name];
       if (!experts.emplace(expert, tensor).second) twice(name, experts[expert]->name, tensor->name);
       return;
     }
-    auto& mapped = out_.tensors[name];
-    if (!mapped.parts.empty()) twice(name, mapped.first().name, tensor->name);
+    MappedTensor mapped;
     mapped.parts.push_back(tensor);
+    insert(out_.tensors, name, std::move(mapped));
+  }
+
+  void insert(Tensors& into, const std::string& name, MappedTensor tensor) const {
+    const auto [at, fresh] = into.try_emplace(name, std::move(tensor));
+    if (!fresh) twice(name, at->second.first().name, tensor.first().name);
   }
 
   [[noreturn]] void twice(const std::string& name, const std::string& first,
@@ -321,9 +229,43 @@ class NameMapper {
         tensor.rows = tensor.rows.unpaired(heads);
         return;
       }
+      case Transform::Form::channels_last: {
+        tensor.kernel = true;
+        const std::vector<int64_t> shape = tensor.first().shape();
+        if (shape.size() != 3 || shape[1] != 1 || shape[2] == 1) return;
+        tensor.transposed = true;
+        tensor.rows = RowPlan(shape[2]);
+        return;
+      }
+      case Transform::Form::scale:
+        tensor.factors = factors_of(t, tensor);
+        return;
       case Transform::Form::split:
         split(t, name);
     }
+  }
+
+  /// Of the stored rows, or one for all; rounded to the numbers' own type, as their product will be.
+  std::vector<float> factors_of(const Transform& t, const MappedTensor& tensor) {
+    const DType dtype = tensor.first().values.dtype;
+    auto rounded = [&](const Value& value) {
+      return value.is_number() ? round_to(dtype, static_cast<float>(value.number())) : 1.0f;
+    };
+    const float all = rounded(model_.evaluate(t.amount).value);
+    if (t.rows.empty()) return {all};
+    const Value by_rows = model_.evaluate(t.by_rows).value;
+    std::vector<float> out;
+    for (size_t i = 0; i < t.rows.size(); ++i) {
+      const bool said = by_rows.is_array() && i < by_rows.array().size();
+      const float factor = said ? round_to(dtype, all * rounded(by_rows.array()[i])) : all;
+      const int64_t rows = whole(t.rows[i], t, tensor.first().name);
+      out.insert(out.end(), static_cast<size_t>(std::min(rows, tensor.rows.count() + 1)), factor);
+    }
+    if (static_cast<int64_t>(out.size()) != tensor.rows.count())
+      refuse(fmt::format("the factors of \"{}\" ({}) are not for its rows", tensor.stored_names(),
+                         t.place.text()),
+             fmt::format("{} rows", tensor.rows.count()), fmt::format("{}", out.size()));
+    return out;
   }
 
   void split(const Transform& t, const std::string& name) {
@@ -353,18 +295,17 @@ class NameMapper {
       part.rows = whole_tensor.rows.part(groups, total / groups, offset, rows[i]);
       if (t.stack) part.cuts = groups;
       offset += rows[i];
-      const std::string part_name = substitute(t.parts[i], *match);
-      if (const auto taken = out_.tensors.find(part_name); taken != out_.tensors.end())
-        twice(part_name, taken->second.first().name, part.first().name);
-      out_.tensors.emplace(part_name, std::move(part));
+      insert(out_.tensors, substitute(t.parts[i], *match), std::move(part));
     }
   }
 
   const Checkpoint& checkpoint_;
-  const TensorRules& rules_;
   const ConfigView& view_;
   Answers& model_;
+  StoredTensors stored_;
   MappedNames out_;
+  Tensors kept_;
+  std::set<std::string, std::less<>> taken_;
   std::map<std::string, std::map<int64_t, std::shared_ptr<const StoredTensor>>> stacks_;
 };
 
@@ -372,7 +313,33 @@ class NameMapper {
 
 MappedNames map_names(const Checkpoint& checkpoint, const Family& family, const ConfigView& view,
                       Answers& model) {
-  return NameMapper(checkpoint, view.tensors(family), view, model).run();
+  const TensorRules& rules = view.tensors(family);
+  NameMapper mapper(checkpoint, view, model, StoredTensors::Ternary::joined);
+  mapper.place(rules, true);
+  mapper.transform(rules.transforms);
+  return mapper.take();
+}
+
+MlxNames map_mlx_names(const Checkpoint& checkpoint, const Family& family, const ConfigView& view,
+                       Answers& model) {
+  const TensorRules& rules = view.tensors(family);
+  const MlxRules& mlx = family.mlx;
+  MlxNames out{.canonical = map_names(checkpoint, family, view, model), .mlx = {}};
+  NameMapper mapper(checkpoint, view, model, StoredTensors::Ternary::as_stored);
+  mapper.keep(out.canonical, mlx.canonical);
+  mapper.place(rules, view.gguf);
+  if (view.gguf) {
+    // MLX has matrices fused where the family has; how GGUF keeps the rows of one is GGUF's own.
+    std::vector<Transform> restoring;
+    for (const Transform& one : rules.transforms)
+      if (one.form != Transform::Form::split) restoring.push_back(one);
+    mapper.transform(restoring);
+    mapper.rename(mlx.gguf.renames);
+  }
+  mapper.rename(mlx.hub.renames);
+  mapper.transform(view.gguf ? mlx.gguf.transforms : mlx.hub.transforms);
+  out.mlx = mapper.take();
+  return out;
 }
 
 }  // namespace varve::family

@@ -1,40 +1,19 @@
 #pragma once
-// Names: which stored tensors make up which canonical ones, by the family's rules. No data is touched.
+// Names: which stored tensors make up which canonical ones, or which of MLX's, by the family's rules. No
+// data is touched.
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "family/answers.h"
 #include "family/family.h"
 #include "family/row_plan.h"
+#include "family/stored_tensor.h"
 
 namespace varve::family {
 
-/// One tensor of the checkpoint with what belongs to it. Keeps its files mapped.
-struct StoredTensor {
-  std::string name;
-  checkpoint::Tensor values;
-  std::optional<checkpoint::QuantScheme> scheme;  // values are words or fp8; scales (and biases) are set
-  checkpoint::Tensor scales, biases;
-  /// A packed ternary matrix (checkpoint::Ternary), values [rows / 4, cols]: what a code counts, a number of
-  /// type `step_type`.
-  std::optional<float> step;
-  DType step_type = DType::f32;
-  bool ternarise = false;  // plain values, which are made ternary
-  /// nvfp4 with a `global_scale`: one factor for all, or one for each expert of a stack. Empty: none.
-  std::vector<float> factors;
-  /// Counting weights, not words.
-  std::vector<int64_t> shape() const;
-  /// Not plain numbers as they lie.
-  bool is_quantised() const {
-    return scheme || step || ternarise || values.block != checkpoint::BlockType::none;
-  }
-  int64_t bytes() const;
-};
-
-/// A canonical tensor.
+/// A tensor under the name that the rules give it.
 struct MappedTensor {
   std::vector<std::shared_ptr<const StoredTensor>> parts;  // one, or one for each expert (a # in the rule)
   bool stacked = false;                                    // parts are experts
@@ -42,10 +21,13 @@ struct MappedTensor {
   RowPlan rows;                                            // of each part's matrix, or of a vector's elements
   int64_t cuts = 0;                                        // the rows are so many matrices of a stack; 0: one
   bool turned = false;                                     // of each matrix, after `rows`
+  std::vector<float> factors;  // of each stored row, or one for all; the products are rounded to the stored dtype
   double add = 0;
+  bool kernel = false;  // of a convolution
   bool claimed = false;
 
   const StoredTensor& first() const { return *parts.front(); }
+  bool is_scaled() const;
   std::string stored_names() const;
 };
 
@@ -61,5 +43,16 @@ bool is_vector(std::string_view canonical, const std::vector<int64_t>& shape);
 /// of a stack is missing, or a transform does not fit a shape.
 MappedNames map_names(const checkpoint::Checkpoint& checkpoint, const Family& family, const ConfigView& view,
                       Answers& model);
+
+/// Both names of everything: the canonical ones, and those that MLX gives the family with its layout, by
+/// [mlx] and [gguf.mlx].
+struct MlxNames {
+  MappedNames canonical, mlx;
+};
+MlxNames map_mlx_names(const checkpoint::Checkpoint& checkpoint, const Family& family, const ConfigView& view,
+                       Answers& model);
+
+/// Is the name one of those?
+bool matches_any(const std::vector<Pattern>& patterns, std::string_view name);
 
 }  // namespace varve::family

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 
 #include "kernels/cpu/attention_driver.h"
@@ -174,6 +175,33 @@ class CpuBackend final : public ops::Backend {
     const int64_t blocks = layout.blocks(), units = layout.value_heads * blocks;
     over_slices(args.slices, units, layout.elements(), [&](const ops::StateSlice& slice, int64_t unit) {
       ops_.ssm_scan(args, slice, unit / blocks, unit % blocks);
+    });
+  }
+
+  int64_t quantize(const ops::QuantizeArgs& args) override {
+    const ops::WeightView made{.format = args.format, .rows = args.count, .cols = args.cols};
+    std::atomic<int64_t> broken{args.count};
+    over_rows(args.count, args.count * args.cols, [&](int64_t begin, int64_t end) {
+      ops::QuantizeArgs part = args;
+      part.rows += begin * args.cols * dtype_size(args.dtype);
+      part.count = end - begin;
+      part.words += begin * made.row_bytes();
+      part.scales += begin * made.scale_row_bytes();
+      if (part.biases) part.biases += begin * made.scale_row_bytes();
+      const int64_t row = ops_.quantize(part);
+      int64_t first = broken.load();
+      while (row >= 0 && begin + row < first && !broken.compare_exchange_weak(first, begin + row)) {
+      }
+    });
+    return broken.load() < args.count ? broken.load() : -1;
+  }
+
+  void dequantize(const ops::DequantizeArgs& args) override {
+    over_rows(args.count, args.count * args.weight.cols, [&](int64_t begin, int64_t end) {
+      ops_.dequantize({.weight = args.weight,
+                       .row = args.row + begin,
+                       .count = end - begin,
+                       .out = args.out + begin * args.weight.cols});
     });
   }
 

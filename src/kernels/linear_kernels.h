@@ -42,9 +42,9 @@ struct Numerics {
   bool fine = false;
 };
 
-/// Which activations a matrix is multiplied with. Integer codes of 2 to 8 bits and fp4 take int8, or int16
-/// where it is to be fine; bf16 and fp8 matrices take bf16 (all fp8 values are bf16 values); f32 and f16
-/// matrices always take f32.
+/// Which activations a matrix is multiplied with. Integer codes of 2 to 8 bits (kquant among them) and fp4
+/// take int8, or int16 where it is to be fine; bf16 and fp8 matrices take bf16 (all fp8 values are bf16
+/// values); f32 and f16 matrices always take f32.
 ActFormat activation_format(const ops::WeightFormat& format, Numerics numerics);
 
 /// int8 and int16, per chunk and row: x ~ scale * code; sum = scale * (sum of the codes). `minus_sum16` = -16

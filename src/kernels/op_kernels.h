@@ -3,9 +3,10 @@
 // the calling thread and take the very arguments of the op; the backend cuts a call into parts by rows or
 // columns and spreads them over its pool. A part gives the same bits as the whole.
 //
-// `ref` is the scalar truth in float64. The tables for vector instructions are one body per op
-// (cpu/*.inc) compiled once for each of them (cpu/avx512.cpp and the like) over a wrapper of sixteen float
-// lanes: they perform the same operations in the same order and give the same bits as each other.
+// `ref` is the scalar truth in float64, save where an op is defined in float32 (quantize, dequantize). The
+// tables for vector instructions are one body per op (cpu/*.inc) compiled once for each of them
+// (cpu/avx512.cpp and the like) over a wrapper of sixteen float lanes: they perform the same operations in
+// the same order and give the same bits as each other.
 #include <span>
 #include <string_view>
 
@@ -40,6 +41,8 @@ struct OpKernels {
   /// Only `slice`, which is one of args.slices, and of it the channels [col, col + cols).
   void (*rg_lru_scan)(const ops::RgLruScanArgs& args, const ops::StateSlice& slice, int64_t col,
                       int64_t cols);
+  int64_t (*quantize)(const ops::QuantizeArgs& args);
+  void (*dequantize)(const ops::DequantizeArgs& args);
 };
 
 const OpKernels& op_kernels_ref();

@@ -35,6 +35,10 @@ class WeightSource {
   /// find() gave that shape.
   virtual SourceMatrix matrix(std::string_view name, int64_t expert = 0) = 0;
 
+  /// Rows [first, first + count) of that matrix, for those who take a large one in pieces. A source whose
+  /// matrices have to be made makes those rows alone, where it can.
+  virtual SourceMatrix rows(std::string_view name, int64_t expert, int64_t first, int64_t count);
+
   /// All elements as float32 in row-major order, transforms applied (such as a norm's added one).
   virtual std::vector<float> numbers(std::string_view name) = 0;
 

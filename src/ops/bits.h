@@ -37,8 +37,24 @@ struct GroupScale {
   float bias = 0;
 };
 
+/// An int8 of a group times the float16 of its 256 inputs; exact in f32.
+inline float product(const std::byte* of_all, const std::byte* of_group) {
+  return load_float(DType::f16, of_all, 0) * static_cast<float>(static_cast<int8_t>(*of_group));
+}
+
+/// The bias of a kquant group without a minimum, over its scale: exact as well.
+inline float centre_of(const WeightFormat& format) {
+  return format.has_biases() ? 0.0f : static_cast<float>(1 << (format.bits - 1));
+}
+
 inline GroupScale load_scale(const WeightFormat& format, const std::byte* scales, const std::byte* biases,
                              int64_t index) {
+  if (format.encoding == Encoding::kquant) {
+    const int64_t groups = kSuperGroup / format.group;
+    const int64_t all = index / groups * (2 + groups), one = all + 2 + index % groups;
+    const float scale = product(scales + all, scales + one);
+    return {scale, format.has_biases() ? -product(biases + all, biases + one) : -centre_of(format) * scale};
+  }
   if (format.encoding == Encoding::affine)
     return {load_float(format.dtype, scales, index), load_float(format.dtype, biases, index)};
   if (format.encoding == Encoding::fp8) return {load_float(DType::f32, scales, index), 0};
@@ -46,10 +62,11 @@ inline GroupScale load_scale(const WeightFormat& format, const std::byte* scales
   return {format.encoding == Encoding::nvfp4 ? f8_e4m3_to_f32(code) : e8m0_to_f32(code), 0};
 }
 
-/// The value of a code: for affine the product is rounded, then the sum.
+/// The value of a code: for affine and kquant the product is rounded, then the sum.
 inline float decode(const WeightFormat& format, uint32_t code, const GroupScale& scale) {
   switch (format.encoding) {
-    case Encoding::affine: {
+    case Encoding::affine:
+    case Encoding::kquant: {
       const float product = static_cast<float>(code) * scale.scale;
       return product + scale.bias;
     }

@@ -328,6 +328,39 @@ struct RgLruScanArgs {
   int64_t y_stride = 0;
 };
 
+/// Rows of numbers as words of `format`, bit for bit as MLX 0.32.2 and later quantise them on a GPU (mlx,
+/// backend/metal/kernels/quantized.h and fp_quantized.h; its CPU path differs in groups without a positive
+/// number, in ties and in the signs of zeros). Numbers are float32 here, and every step rounds once.
+///   affine  low = min(w), top = max(0, w), width = max((top - low) / (2^bits - 1), 1e-7); the edge is low
+///   where
+///           |low| > top, else top; n = round(|edge| / width); scale = |edge| / n, bias = edge, but width and
+///           0 where n is 0; the scale is negative unless the edge is low; code = min(round((w - bias) /
+///           scale), 2^bits - 1). round takes halves away from zero. Codes are made with the unrounded scale
+///           and bias, which are then stored in format.dtype.
+///   mxfp4, mxfp8  scale = the smallest 2^n >= max|w| / 6 (448), code = the nearest to w / scale
+///   nvfp4   scale = the E4M3 number nearest to max|w| / 6, code = the nearest to w * (1 / scale); a scale of
+///   0
+///           makes every code 0 with the sign of w
+/// `nearest` takes ties to the even code and stops at the largest number.
+struct QuantizeArgs {
+  const std::byte* rows = nullptr;  // [count, cols] of f32, f16 or bf16, row-major; may be unaligned
+  DType dtype = DType::f32;
+  int64_t count = 0;
+  int64_t cols = 0;             // a multiple of format.group
+  WeightFormat format;          // numbers are rounded to format.dtype first, whatever the encoding
+  std::byte* words = nullptr;   // [count, cols * bits / 8] bytes; may be unaligned, as the next two
+  std::byte* scales = nullptr;  // [count, cols / group] of format.dtype for affine, else bytes
+  std::byte* biases = nullptr;  // affine: as scales
+};
+
+/// Rows [row, row + count) of a matrix of a checkpoint as float32, the bits of dequantize_rows.
+struct DequantizeArgs {
+  WeightView weight;
+  int64_t row = 0;
+  int64_t count = 0;
+  float* out = nullptr;  // [count, weight.cols]
+};
+
 /// A backend: the ops above, on one pool. Chosen once per process (kernels/backend.h).
 class Backend {
  public:
@@ -349,6 +382,11 @@ class Backend {
   virtual void delta_scan(const DeltaScanArgs& args) = 0;
   virtual void ssm_scan(const SsmScanArgs& args) = 0;
   virtual void rg_lru_scan(const RgLruScanArgs& args) = 0;
+  /// -1, or the first row with a group that has no finite scale: a number in it is NaN or infinite once it is
+  /// rounded, or its numbers lie further apart than the largest float32. What is written for such a group is
+  /// unspecified.
+  [[nodiscard]] virtual int64_t quantize(const QuantizeArgs& args) = 0;
+  virtual void dequantize(const DequantizeArgs& args) = 0;
 };
 
 }  // namespace varve::ops

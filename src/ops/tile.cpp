@@ -27,6 +27,8 @@ bool known(const WeightFormat& f) {
       return f.bits == 8 && f.group == 32;
     case Encoding::fp8:
       return f.bits == 8 && f.dtype == DType::f32 && (f.group == 32 || f.group == 64 || f.group == 128);
+    case Encoding::kquant:
+      return f.bits >= 2 && f.bits <= 6 && f.group == (f.bits == 4 || f.bits == 5 ? 32 : 16);
   }
   return false;
 }
@@ -34,6 +36,7 @@ bool known(const WeightFormat& f) {
 ScaleType scale_type_of(const WeightFormat& f) {
   if (f.encoding == Encoding::dense) return ScaleType::none;
   if (f.encoding == Encoding::nvfp4) return ScaleType::e4m3;
+  if (f.encoding == Encoding::kquant) return ScaleType::product;
   if (f.encoding != Encoding::affine && f.encoding != Encoding::fp8) return ScaleType::e8m0;
   return f.dtype == DType::f32 ? ScaleType::f32 : f.dtype == DType::f16 ? ScaleType::f16 : ScaleType::bf16;
 }
@@ -68,19 +71,24 @@ TileLayout tile_layout(const WeightFormat& format, int64_t cols) {
     return layout;
   }
   const bool padded = format.encoding == Encoding::fp8;
-  check(padded || cols % format.group == 0, "inputs that are no multiple of the quantisation group");
+  const bool super = format.encoding == Encoding::kquant;
+  check(padded || cols % (super ? kSuperGroup : format.group) == 0,
+        "inputs that are no multiple of the quantisation group");
   layout.chunk = std::min(format.group, kMaxChunk);
   layout.chunks_per_group = format.group / layout.chunk;
-  layout.groups_per_tile = scale_size(layout.scale_type) == 1 ? 4 : 1;
+  layout.groups_per_tile = super ? kSuperGroup / format.group : scale_size(layout.scale_type) == 1 ? 4 : 1;
   layout.bits = format.bits;
-  const int tables = format.encoding == Encoding::affine ? 2 : 1;
+  const int tables = format.has_biases() ? 2 : 1;
+  if (super) layout.centre = centre_of(format);
+  if (super) layout.front_bytes = kFrontBytes;
   layout.header_bytes = tables * kBlockRows * scale_size(layout.scale_type);
   layout.chunk_bytes = kBlockRows * layout.chunk * format.bits / 8;
   layout.groups = format.groups(cols);
   layout.chunks = divide_up(cols, layout.chunk);
   layout.padded_cols = padded ? round_up(cols, kBlockRows) : cols;
-  layout.block_bytes =
-      layout.groups * layout.header_bytes + kBlockRows * layout.padded_cols * layout.bits / 8;
+  layout.block_bytes = divide_up(layout.groups, layout.groups_per_tile) * layout.front_bytes +
+                       layout.groups * layout.header_bytes +
+                       kBlockRows * layout.padded_cols * layout.bits / 8;
   return layout;
 }
 
@@ -127,18 +135,28 @@ void write_plane(const uint8_t* codes, int count, int shift, std::byte* out) {
   }
 }
 
-/// One row's share of one chunk.
+/// The highest bits of three of 16 inputs, where a plane of one bit has no whole word.
+void write_half_plane(const uint8_t* codes, std::byte* out) {
+  uint32_t half = 0;
+  for (int k = 0; k < 16; ++k) half |= static_cast<uint32_t>(codes[k] >> 2 & 1) << (k % 4 * 4 + k / 4);
+  const auto stored = static_cast<uint16_t>(half);
+  std::memcpy(out, &stored, 2);
+}
+
+/// Row `r`'s share of one chunk.
 template <int Bits>
-void pack_codes(const std::byte* stream, int count, std::byte* out) {
+void pack_codes(const std::byte* stream, int count, int64_t r, std::byte* chunk) {
   uint8_t codes[kMaxChunk];
   expand<Bits>(stream, count, codes);
   constexpr int kWide = Bits >= 8 ? 8 : Bits >= 4 ? 4 : 2;
+  std::byte* out = chunk + 4 * r;
   write_plane<kWide>(codes, count, 0, out);
+  if (Bits == 3 && count == 16) return write_half_plane(codes, chunk + kBlockRows * 4 + 2 * r);
   if constexpr (Bits > kWide)
     write_plane<Bits - kWide>(codes, count, kWide, out + kBlockRows * count * kWide / 8);
 }
 
-using PackCodes = void (*)(const std::byte*, int, std::byte*);
+using PackCodes = void (*)(const std::byte*, int, int64_t, std::byte*);
 
 PackCodes packer(int bits) {
   switch (bits) {
@@ -157,7 +175,12 @@ PackCodes packer(int bits) {
   }
 }
 
-/// Walks the groups of one block: where each one's header and first chunk are.
+/// Offsets into a block.
+struct Place {
+  int64_t tile, header, chunk;
+};
+
+/// Walks the groups of one block: where its tile, its header and its first chunk begin.
 template <class Visit>
 void for_groups(const TileLayout& layout, const Visit& visit) {
   const int64_t group_bytes = layout.chunks_per_group * layout.chunk_bytes;
@@ -165,38 +188,55 @@ void for_groups(const TileLayout& layout, const Visit& visit) {
   for (int64_t first = 0; first < layout.groups; first += layout.groups_per_tile) {
     const int64_t n = std::min<int64_t>(layout.groups_per_tile, layout.groups - first);
     for (int64_t i = 0; i < n; ++i)
-      visit(first + i, at + i * layout.header_bytes, at + n * layout.header_bytes + i * group_bytes);
-    at += n * (layout.header_bytes + group_bytes);
+      visit(first + i, Place{at, at + layout.front_bytes + i * layout.header_bytes,
+                             at + layout.front_bytes + n * layout.header_bytes + i * group_bytes});
+    at += layout.front_bytes + n * (layout.header_bytes + group_bytes);
   }
 }
 
-/// One row's share of the chunk from input `first` on, padded with zeros where the row ends in it.
-void pack_chunk(const WeightView& weight, const TileLayout& layout, const std::byte* row, int64_t first,
-                std::byte* out) {
+/// Row `row`'s share of the chunk from input `first` on, padded with zeros where the row ends in it.
+void pack_chunk(const WeightView& weight, const TileLayout& layout, int64_t row, int64_t first,
+                std::byte* chunk) {
   const PackCodes pack_row = packer(layout.bits);
-  const std::byte* stream = row + first * layout.bits / 8;
-  if (first + layout.chunk <= weight.cols) return pack_row(stream, layout.chunk, out);
+  const std::byte* stream = weight.data + row * weight.row_bytes() + first * layout.bits / 8;
+  const int64_t r = row % kBlockRows;
+  if (first + layout.chunk <= weight.cols) return pack_row(stream, layout.chunk, r, chunk);
   std::byte padded[kMaxChunk] = {};
   std::memcpy(padded, stream, static_cast<size_t>((weight.cols - first) * layout.bits / 8));
-  pack_row(padded, static_cast<int>(layout.padded_cols - first), out);
+  pack_row(padded, static_cast<int>(layout.padded_cols - first), r, chunk);
+}
+
+/// Scale and bias of one group of row `row`, and with the first of a tile what its groups share.
+void pack_scales(const WeightView& weight, const TileLayout& layout, int64_t row, int64_t group,
+                 const Place& place, std::byte* out) {
+  const int64_t r = row % kBlockRows, begin = row * weight.scale_row_bytes();
+  const auto size = static_cast<size_t>(scale_size(layout.scale_type));
+  const bool biases = weight.format.has_biases();
+  int64_t at = begin + group * static_cast<int64_t>(size);
+  if (layout.scale_type == ScaleType::product) {
+    const int64_t groups = layout.groups_per_tile, record = begin + group / groups * (2 + groups);
+    at = record + 2 + group % groups;
+    if (group % groups == 0) {
+      std::byte* front = out + place.tile + 2 * r;
+      std::memcpy(front, weight.scales + record, 2);
+      if (biases) std::memcpy(front + kBlockRows * 2, weight.biases + record, 2);
+    }
+  }
+  std::byte* header = out + place.header + r * static_cast<int64_t>(size);
+  std::memcpy(header, weight.scales + at, size);
+  if (biases) std::memcpy(header + kBlockRows * static_cast<int64_t>(size), weight.biases + at, size);
 }
 
 void pack_quantized_block(const WeightView& weight, const TileLayout& layout, int64_t row, std::byte* out) {
   const int64_t count = std::min(kBlockRows, weight.rows - row);
-  const int64_t row_bytes = weight.row_bytes();
-  const int64_t scale_bytes = weight.scale_row_bytes();
-  const int64_t size = scale_size(layout.scale_type);
-  for_groups(layout, [&](int64_t group, int64_t header, int64_t chunk) {
+  for_groups(layout, [&](int64_t group, const Place& place) {
     for (int64_t r = 0; r < count; ++r) {
-      const int64_t scale = (row + r) * scale_bytes + group * size;
-      std::memcpy(out + header + r * size, weight.scales + scale, static_cast<size_t>(size));
-      if (weight.format.encoding == Encoding::affine)
-        std::memcpy(out + header + (kBlockRows + r) * size, weight.biases + scale, static_cast<size_t>(size));
+      pack_scales(weight, layout, row + r, group, place, out);
       const int64_t begin = group * layout.chunks_per_group;
       const int64_t end = std::min(begin + layout.chunks_per_group, layout.chunks);
       for (int64_t i = begin; i < end; ++i)
-        pack_chunk(weight, layout, weight.data + (row + r) * row_bytes, i * layout.chunk,
-                   out + chunk + (i - begin) * layout.chunk_bytes + 4 * r);
+        pack_chunk(weight, layout, row + r, i * layout.chunk,
+                   out + place.chunk + (i - begin) * layout.chunk_bytes);
     }
   });
 }
@@ -245,9 +285,25 @@ uint32_t tile_code(const TileLayout& layout, const std::byte* chunk, int64_t r, 
     return (byte >> (quad * width)) & static_cast<uint32_t>(low_bits(width));
   };
   uint32_t code = field(chunk, wide);
+  if (layout.bits == 3 && layout.chunk == 16) {
+    const auto half = load_unaligned<uint16_t>(chunk + kBlockRows * 4 + 2 * r);
+    return code | (static_cast<uint32_t>(half) >> (k % 4 * 4 + k / 4) & 1) << 2;
+  }
   if (layout.bits > wide)
     code |= field(chunk + kBlockRows * layout.chunk * wide / 8, layout.bits - wide) << wide;
   return code;
+}
+
+/// Scale and bias of row lane `r` of a group.
+GroupScale tile_scale(const WeightFormat& format, const TileLayout& layout, const std::byte* block,
+                      const Place& place, int64_t r) {
+  const std::byte* header = block + place.header;
+  if (layout.scale_type != ScaleType::product)
+    return load_scale(format, header, header + kBlockRows * scale_size(layout.scale_type), r);
+  const std::byte* front = block + place.tile + 2 * r;
+  const float scale = product(front, header + r);
+  return {scale, format.has_biases() ? -product(front + kBlockRows * 2, header + kBlockRows + r)
+                                     : -layout.centre * scale};
 }
 
 }  // namespace
@@ -283,12 +339,11 @@ void unpack_row(const PackedWeight& weight, int64_t row, float* out) {
           load_float(format.dtype, block, pairs ? (k / 2 * kBlockRows + r) * 2 + k % 2 : k * kBlockRows + r);
     return;
   }
-  const int64_t biases = kBlockRows * scale_size(layout.scale_type);
-  for_groups(layout, [&](int64_t group, int64_t header, int64_t chunk) {
-    const GroupScale scale = load_scale(format, block + header, block + header + biases, r);
+  for_groups(layout, [&](int64_t group, const Place& place) {
+    const GroupScale scale = tile_scale(format, layout, block, place, r);
     const int64_t begin = group * format.group, end = std::min(begin + format.group, weight.cols);
     for (int64_t k = begin; k < end; ++k) {
-      const std::byte* part = block + chunk + (k - begin) / layout.chunk * layout.chunk_bytes;
+      const std::byte* part = block + place.chunk + (k - begin) / layout.chunk * layout.chunk_bytes;
       out[k] = decode(format, tile_code(layout, part, r, static_cast<int>(k % layout.chunk)), scale);
     }
   });

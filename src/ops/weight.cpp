@@ -14,12 +14,13 @@ int64_t WeightView::row_bytes() const {
 
 int64_t WeightView::scale_row_bytes() const {
   if (format.encoding == Encoding::dense) return 0;
+  if (format.encoding == Encoding::kquant) return cols / kSuperGroup * (2 + kSuperGroup / format.group);
   const bool numbers = format.encoding == Encoding::affine || format.encoding == Encoding::fp8;
   return format.groups(cols) * (numbers ? dtype_size(format.dtype) : 1);
 }
 
 int64_t WeightView::total_bytes() const {
-  const int64_t scale_tables = format.encoding == Encoding::affine ? 2 : 1;
+  const int64_t scale_tables = format.has_biases() ? 2 : 1;
   return rows * (row_bytes() + scale_tables * scale_row_bytes());
 }
 
@@ -33,8 +34,7 @@ void dequantize_row(const WeightView& weight, int64_t row, float* out) {
     return;
   }
   const std::byte* scales = weight.scales + row * weight.scale_row_bytes();
-  const std::byte* biases =
-      format.encoding == Encoding::affine ? weight.biases + row * weight.scale_row_bytes() : nullptr;
+  const std::byte* biases = format.has_biases() ? weight.biases + row * weight.scale_row_bytes() : nullptr;
   for (int64_t group = 0; group < format.groups(weight.cols); ++group) {
     const GroupScale scale = load_scale(format, scales, biases, group);
     const int64_t end = std::min((group + 1) * format.group, weight.cols);

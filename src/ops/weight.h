@@ -7,6 +7,9 @@
 //   mxfp4   e2m1 * 2^(s-127), group 32       nvfp4  e2m1 * e4m3(s), group 16
 //   mxfp8   e4m3 * 2^(s-127), group 32
 //   fp8     e4m3 * s, s in f32, group 32, 64 or 128; the last group of a row may be short
+//   kquant  GGUF's K-quants, whose scales are products: with d and e of every 256 inputs in f16, s and m of
+//           every group in int8, 4 and 5 bits (group 32) and 2 bits (group 16) are q * (d * s) - e * m;
+//           3 and 6 bits (group 16) have no m and are q * (d * s) - 2^(bits-1) * (d * s)
 // All quantised rows are one LSB-first bit stream, viewed as little-endian u32 words.
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +19,10 @@
 
 namespace varve::ops {
 
-enum class Encoding : uint8_t { dense, affine, mxfp4, nvfp4, mxfp8, fp8 };
+enum class Encoding : uint8_t { dense, affine, mxfp4, nvfp4, mxfp8, fp8, kquant };
+
+/// Inputs that share d and e of a kquant row.
+inline constexpr int kSuperGroup = 256;
 
 struct WeightFormat {
   Encoding encoding = Encoding::dense;
@@ -26,6 +32,10 @@ struct WeightFormat {
   bool operator==(const WeightFormat&) const = default;
   /// Scales of a row of `cols` inputs; quantised only.
   int64_t groups(int64_t cols) const { return (cols + group - 1) / group; }
+  /// A table of biases beside that of scales: affine, and kquant with minima.
+  bool has_biases() const {
+    return encoding == Encoding::affine || (encoding == Encoding::kquant && bits != 3 && bits != 6);
+  }
 };
 
 /// Pointers into the checkpoint (or into a buffer its reader made). May be unaligned.
@@ -34,8 +44,9 @@ struct WeightView {
   int64_t rows = 0;                   // outputs
   int64_t cols = 0;                   // inputs
   const std::byte* data = nullptr;    // dense numbers or words: rows x row_bytes()
-  const std::byte* scales = nullptr;  // [rows, groups], quantised only
-  const std::byte* biases = nullptr;  // [rows, groups], affine only
+  const std::byte* scales = nullptr;  // [rows, groups], quantised only; kquant: for every 256 inputs d, then
+                                      // their s
+  const std::byte* biases = nullptr;  // [rows, groups], where has_biases(); kquant: e, then the m, likewise
   /// Bytes of one row of `data`.
   int64_t row_bytes() const;
   /// Bytes of one row of `scales` (and of `biases`).

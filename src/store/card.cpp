@@ -15,6 +15,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr size_t kMostParts = 1000;
+
 bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 
@@ -105,10 +107,43 @@ class Reader {
   std::vector<std::string> asked_;
 };
 
+bool is_plain_file(std::string_view text) { return is_plain_path(text, 16); }
+
+WheelPart read_part(Reader& reader) {
+  return {.package = reader.checked("package", "the name of a Python package", is_plain_word),
+          .file = reader.checked("file", "a path inside the package", is_plain_file)};
+}
+
+/// One package with its file, or [[source.parts]] and the name of the file that they make.
+WheelSource read_wheel(Reader& reader, const std::string& origin) {
+  WheelSource wheel;
+  if (const Value* parts = reader.find("parts", false)) {
+    if (!parts->is_array() || parts->array().empty() || parts->array().size() > kMostParts)
+      reader.refuse(*parts, "'parts' cannot be used",
+                    fmt::format("[[source.parts]], 1 to {} of them", kMostParts), parts->kind_name());
+    for (const Value& table : parts->array()) {
+      Reader part(table, origin);
+      if (!table.is_table())
+        part.refuse(table, "a part is not a table", "package and file", table.kind_name());
+      wheel.parts.push_back(read_part(part));
+      part.no_others();
+    }
+    wheel.file = reader.checked("file", "the name of a file", is_plain_word);
+  } else {
+    wheel.parts.push_back(read_part(reader));
+    wheel.file = fs::path(wheel.parts[0].file).filename().string();
+  }
+  wheel.version = reader.checked("version", "one exact version", is_plain_word);
+  wheel.sha256 = reader.checked("sha256", "64 lower-case hex digits", is_digest);
+  wheel.bytes = reader.bytes("bytes", true);
+  wheel.download_bytes = reader.bytes("download_bytes", false);
+  reader.no_others();
+  return wheel;
+}
+
 std::variant<WheelSource, HubSource, PathSource> read_source(const Value& table, const std::string& origin) {
   Reader reader(table, origin);
   if (!table.is_table()) reader.refuse(table, "'source' is not a table", "[source]", table.kind_name());
-  const auto plain = [](std::string_view text) { return is_plain_word(text); };
   const std::string kind = reader.checked("kind", "wheel, hub or path", [](std::string_view text) {
     return text == "wheel" || text == "hub" || text == "path";
   });
@@ -125,17 +160,7 @@ std::variant<WheelSource, HubSource, PathSource> read_source(const Value& table,
     reader.no_others();
     return path;
   }
-  WheelSource wheel;
-  wheel.package = reader.checked("package", "the name of a Python package", plain);
-  wheel.version = reader.checked("version", "one exact version", plain);
-  wheel.file = reader.checked("file", "a path inside the package",
-                              [](std::string_view text) { return is_plain_path(text, 16); });
-  wheel.sha256 = reader.checked("sha256", "64 lower-case hex digits",
-                                [](std::string_view text) { return is_digest(text); });
-  wheel.bytes = reader.bytes("bytes", true);
-  wheel.download_bytes = reader.bytes("download_bytes", false);
-  reader.no_others();
-  return wheel;
+  return read_wheel(reader, origin);
 }
 
 }  // namespace

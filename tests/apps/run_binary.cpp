@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "core/file.h"
 #include "support/data.h"
@@ -27,9 +28,10 @@ namespace {
   ::setenv("HF_HUB_CACHE", (store_home() / "hub").c_str(), 1);
   ::setenv("XDG_CONFIG_HOME", (store_home() / "config").c_str(), 1);
   for (const auto& [name, value] : settings.environment) ::setenv(name.c_str(), value.c_str(), 1);
-  if (settings.address_space > 0) {
-    const struct rlimit limit { .rlim_cur = settings.address_space, .rlim_max = settings.address_space };
-    ::setrlimit(RLIMIT_AS, &limit);
+  for (const auto& [what, most] :
+       {std::pair{RLIMIT_AS, settings.address_space}, std::pair{RLIMIT_FSIZE, settings.file_size}}) {
+    const struct rlimit limit { .rlim_cur = most, .rlim_max = most };
+    if (most > 0) ::setrlimit(what, &limit);
   }
   std::vector<char*> pointers{const_cast<char*>(VARVE_BINARY)};
   for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));

@@ -19,6 +19,7 @@ struct RunSettings {
   std::filesystem::path output;                    // its standard output; "": caught
   std::map<std::string, std::string> environment;  // on top of this process's own
   uint64_t address_space = 0;                      // limit in bytes; 0: none
+  uint64_t file_size = 0;                          // likewise, of every file that it writes
 };
 
 Outcome run_varve(const std::vector<std::string>& words, const RunSettings& settings = {});

@@ -162,6 +162,11 @@ TEST(GgufAttack, Tensors) {
       {"row no multiple of a block",
        with({"w", 8, {2, 16}, std::string(34, 'x')}),
        {"multiple of 32", "Q8_0 [2, 16]"}},
+      {"row no multiple of a K-quant's block",
+       with({"w", 12, {2, 128}, std::string(144, 'x')}),
+       {"multiple of 256", "Q4_K [2, 128]"}},
+      {"K-quant cut short", with({"w", 14, {2, 256}, std::string(416, 'x')}), {"ends beyond the file"}},
+      {"elements of K-quants wrap", with({"w", 10, {big, 256}, four}), {"64 bits"}},
       {"offset not aligned", with({"w", 0, {4}, four, 4}), {"not aligned", "32"}},
       {"offset beyond the file", with({"w", 0, {4}, four, 1 << 20}), {"ends beyond the file"}},
       {"offset that wraps", with({"w", 0, {4}, four, UINT64_MAX - 31}), {"ends beyond the file"}},
@@ -179,14 +184,14 @@ TEST(GgufAttack, Tensors) {
 
 TEST(GgufAttack, TypesThatAreNotReadAreNamed) {
   GgufWriter writer;
-  writer.add({"token_embd.weight", 14, {256}, std::string(210, 'x')});
-  writer.add({"blk.0.attn_q.weight", 12, {256}, std::string(144, 'x')});
-  writer.add({"blk.1.attn_q.weight", 12, {256}, std::string(144, 'x')});
-  writer.add({"blk.2.attn_q.weight", 12, {256}, std::string(144, 'x')});
+  writer.add({"token_embd.weight", 23, {256}, std::string(136, 'x')});
+  writer.add({"blk.0.attn_q.weight", 18, {256}, std::string(98, 'x')});
+  writer.add({"blk.1.attn_q.weight", 18, {256}, std::string(98, 'x')});
+  writer.add({"blk.2.attn_q.weight", 18, {256}, std::string(98, 'x')});
   EXPECT_THAT(test::refusal_of([&] { read(writer.bytes()); }),
-              testing::AllOf(testing::HasSubstr("Q6_K in 1 tensor (\"token_embd.weight\")"),
-                             testing::HasSubstr("Q4_K in 3 tensors (\"blk.0.attn_q.weight\""),
-                             testing::HasSubstr("Take a Q8_0")));
+              testing::AllOf(testing::HasSubstr("IQ4_XS in 1 tensor (\"token_embd.weight\")"),
+                             testing::HasSubstr("IQ3_XXS in 3 tensors (\"blk.0.attn_q.weight\""),
+                             testing::HasSubstr("Take a Q4_K_M")));
 }
 
 TEST(GgufAttack, EveryTruncationOfAGoodFileIsRefused) {

@@ -89,19 +89,22 @@ TEST(Gguf, TensorsOfEveryTypeThatIsRead) {
     uint32_t type;
     BlockType block;
     DType dtype;
-    size_t bytes;  // of 2 x 64
+    size_t bytes;  // of 2 x 256
   };
   const std::vector<Case> cases = {
-      {0, BlockType::none, DType::f32, 512},   {1, BlockType::none, DType::f16, 256},
-      {30, BlockType::none, DType::bf16, 256}, {28, BlockType::none, DType::f64, 1024},
-      {24, BlockType::none, DType::i8, 128},   {25, BlockType::none, DType::i16, 256},
-      {26, BlockType::none, DType::i32, 512},  {27, BlockType::none, DType::i64, 1024},
-      {2, BlockType::q4_0, DType::u8, 72},     {3, BlockType::q4_1, DType::u8, 80},
-      {6, BlockType::q5_0, DType::u8, 88},     {7, BlockType::q5_1, DType::u8, 96},
-      {8, BlockType::q8_0, DType::u8, 136}};
+      {0, BlockType::none, DType::f32, 2048},   {1, BlockType::none, DType::f16, 1024},
+      {30, BlockType::none, DType::bf16, 1024}, {28, BlockType::none, DType::f64, 4096},
+      {24, BlockType::none, DType::i8, 512},    {25, BlockType::none, DType::i16, 1024},
+      {26, BlockType::none, DType::i32, 2048},  {27, BlockType::none, DType::i64, 4096},
+      {2, BlockType::q4_0, DType::u8, 288},     {3, BlockType::q4_1, DType::u8, 320},
+      {6, BlockType::q5_0, DType::u8, 352},     {7, BlockType::q5_1, DType::u8, 384},
+      {8, BlockType::q8_0, DType::u8, 544},     {39, BlockType::mxfp4, DType::u8, 272},
+      {10, BlockType::q2_k, DType::u8, 168},    {11, BlockType::q3_k, DType::u8, 220},
+      {12, BlockType::q4_k, DType::u8, 288},    {13, BlockType::q5_k, DType::u8, 352},
+      {14, BlockType::q6_k, DType::u8, 420}};
   GgufWriter writer;
   for (const Case& c : cases)
-    writer.add({std::to_string(c.type), c.type, {2, 64}, std::string(c.bytes, static_cast<char>(c.type))});
+    writer.add({std::to_string(c.type), c.type, {2, 256}, std::string(c.bytes, static_cast<char>(c.type))});
   const fs::path file = test::scratch_dir() / "m.gguf";
   test::write_file(file, writer.bytes());
   const Checkpoint checkpoint = Checkpoint::open(file);
@@ -111,7 +114,7 @@ TEST(Gguf, TensorsOfEveryTypeThatIsRead) {
     ASSERT_NE(tensor, nullptr) << c.type;
     EXPECT_EQ(tensor->block, c.block) << c.type;
     EXPECT_EQ(tensor->dtype, c.dtype) << c.type;
-    EXPECT_THAT(tensor->shape, ElementsAre(2, 64)) << "outermost first";
+    EXPECT_THAT(tensor->shape, ElementsAre(2, 256)) << "outermost first";
     ASSERT_EQ(tensor->bytes.size(), c.bytes) << c.type;
     EXPECT_EQ(std::to_integer<uint32_t>(tensor->bytes.back()), c.type);
   }

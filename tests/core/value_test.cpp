@@ -21,6 +21,9 @@ TEST(Json, KeepsOrderAndKinds) {
   EXPECT_EQ(v.find("b")->integer(), 1);
   EXPECT_TRUE(v.find("a")->array()[1].is_null());
   EXPECT_DOUBLE_EQ(v.find_path("c.d")->number(), 18446744073709551615.0);
+  EXPECT_DOUBLE_EQ(v.find_path("a.2")->number(), 2.5);
+  EXPECT_EQ(v.find_path("a.4"), nullptr);
+  EXPECT_EQ(v.find_path("a.x"), nullptr);
   EXPECT_EQ(json::dump(v), R"({"b":1,"a":[true,null,2.5,"x"],"c":{"d":1.8446744073709552e+19}})");
 }
 

@@ -40,6 +40,11 @@ class NoBackend final : public ops::Backend {
   void delta_scan(const ops::DeltaScanArgs&) override { used(); }
   void ssm_scan(const ops::SsmScanArgs&) override { used(); }
   void rg_lru_scan(const ops::RgLruScanArgs&) override { used(); }
+  int64_t quantize(const ops::QuantizeArgs&) override {
+    used();
+    return -1;
+  }
+  void dequantize(const ops::DequantizeArgs&) override { used(); }
 
  private:
   static void used() { ADD_FAILURE() << "the fake model uses no backend"; }
@@ -123,6 +128,7 @@ void FakeModel::write_logits(uint64_t hash, float* out) const {
   for (int64_t v = 0; v < spec_.vocab; ++v) {
     const uint64_t bits = mix(hash + static_cast<uint64_t>(v)) >> 40;
     out[v] = poison != 0.0f ? poison : static_cast<float>(bits) * 0x1p-24f * 8.0f - 4.0f;
+    if (perturbation != 0.0f) out[v] += static_cast<float>(mix(bits) >> 40) * 0x1p-24f * perturbation;
   }
 }
 

@@ -36,7 +36,8 @@ class FakeModel final : public nn::Model {
   int64_t rows_computed = 0;
   std::vector<nn::Step> steps;  // as they came, when `record`
   bool record = false;
-  float poison = 0.0f;  // not 0: every logit of every row is this
+  float poison = 0.0f;        // not 0: every logit of every row is this
+  float perturbation = 0.0f;  // another model: how far its logits are from this one's at most
 
  private:
   void run_slice(const nn::Step& step, const nn::Step::Slice& slice, std::vector<uint64_t>& hashes);

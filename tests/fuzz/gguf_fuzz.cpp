@@ -16,8 +16,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                         .shape = tensor.shape,
                         .bytes = bytes.subspan(tensor.begin, tensor.end - tensor.begin),
                         .file = nullptr};
+      const int64_t rows = read.shape.size() < 2 ? 1 : read.shape[0];
       if (read.block == BlockType::mxfp4)
-        mxfp4_from_blocks(read, 0, read.shape.empty() ? 1 : read.shape[0]);
+        mxfp4_from_blocks(read, 0, rows);
+      else if (is_k_block(read.block))
+        k_words_from_blocks(read, 0, rows);
       else
         affine_from_blocks(read);
     }

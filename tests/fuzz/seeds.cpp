@@ -25,6 +25,8 @@ void gguf_seeds(const std::filesystem::path& dir) {
   writer.add({"a", 2, {1, 32}, std::string(18, 'q')}).add({"b", 3, {32}, std::string(20, 'q')});
   writer.add({"c", 6, {1, 32}, std::string(22, 'q')}).add({"d", 7, {32}, std::string(24, 'q')});
   writer.add({"e", 8, {2, 1, 32}, std::string(68, 'q')}).add({"f", 0, {}, "abcd"});
+  for (const auto& [type, bytes] : {std::pair{10u, 84u}, {11u, 110u}, {12u, 144u}, {13u, 176u}, {14u, 210u}})
+    writer.add({"k" + std::to_string(type), type, {2, 256}, std::string(2 * bytes, 'q')});
   write_file(dir / "all", writer.bytes());
 }
 

@@ -19,6 +19,7 @@ using ops::WeightFormat;
 /// Inputs that exercise several groups, tiles of several groups, and (dense) an unfinished chunk.
 inline int64_t cols_of(const WeightFormat& format) {
   if (format.encoding == ops::Encoding::dense) return 197;
+  if (format.encoding == ops::Encoding::kquant) return 2 * ops::kSuperGroup;
   if (format.encoding == ops::Encoding::fp8) return 2 * format.group + 69;  // ends in a short group
   return format.group == 16 ? 16 * 13 : format.group == 32 ? 32 * 7 : 384;
 }

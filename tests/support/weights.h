@@ -30,7 +30,13 @@ class RandomMatrix {
     if (dense) return;
     const int64_t groups = rows * format.groups(cols);
     scales_.resize(static_cast<size_t>(rows * view_.scale_row_bytes()) + skip);
-    if (format.encoding == ops::Encoding::affine) {
+    if (format.encoding == ops::Encoding::kquant) {
+      products(scales_, skip, 0.001f);
+      if (format.has_biases()) {
+        products(biases_, skip, 0.002f);
+        view_.biases = biases_.data() + skip;
+      }
+    } else if (format.encoding == ops::Encoding::affine) {
       biases_.resize(scales_.size());
       numbers(format.dtype, scales_, skip, groups, 0.02f);
       numbers(format.dtype, biases_, skip, groups, 0.2f);
@@ -58,6 +64,16 @@ class RandomMatrix {
           view_.format.encoding == ops::Encoding::mxfp8 || view_.format.encoding == ops::Encoding::fp8;
       if (e4m3 && (byte & 0x7f) == 0x7f) byte = 0x7e;  // no NaN
       data_[i] = static_cast<std::byte>(byte);
+    }
+  }
+
+  /// A float16 for every 256 inputs, then the int8 of their groups.
+  void products(std::vector<std::byte>& out, size_t skip, float spread) {
+    out.resize(scales_.size());
+    const auto groups = static_cast<size_t>(ops::kSuperGroup / view_.format.group);
+    for (size_t at = skip; at < out.size(); at += 2 + groups) {
+      numbers(DType::f16, out, at, 1, spread);
+      for (size_t i = 0; i < groups; ++i) out[at + 2 + i] = static_cast<std::byte>(random_());
     }
   }
 
@@ -91,6 +107,9 @@ inline std::vector<ops::WeightFormat> all_weight_formats() {
   formats.push_back({.encoding = Encoding::mxfp4, .bits = 4, .group = 32});
   formats.push_back({.encoding = Encoding::nvfp4, .bits = 4, .group = 16});
   formats.push_back({.encoding = Encoding::mxfp8, .bits = 8, .group = 32});
+  for (const int bits : {2, 3, 4, 5, 6})
+    formats.push_back(
+        {.encoding = Encoding::kquant, .bits = bits, .group = bits == 4 || bits == 5 ? 32 : 16});
   for (const int group : {32, 64, 128})
     formats.push_back({.encoding = Encoding::fp8, .bits = 8, .group = group});
   return formats;
@@ -108,6 +127,8 @@ inline std::string format_name(const ops::WeightFormat& format) {
       return "nvfp4";
     case ops::Encoding::mxfp8:
       return "mxfp8";
+    case ops::Encoding::kquant:
+      return "q" + std::to_string(format.bits) + "k";
     case ops::Encoding::fp8:
       return "fp8g" + std::to_string(format.group);
     default:

@@ -19,6 +19,7 @@ from gguf import GGMLQuantizationType as Type
 from safetensors.torch import load_file, save_file
 
 import expert_families
+import k_quants
 import maker
 import reference
 import tiny_tokenizers
@@ -101,6 +102,29 @@ def llama_cases() -> list[GgufCase]:
             smollm,
             {"attn": Type.Q4_0, "ffn": Type.Q4_1, "": Type.Q8_0},
             gguf.LlamaFileType.MOSTLY_Q4_1,
+        ),
+        GgufCase(
+            made(
+                "llama-k",
+                "Every K-quant; a Q8_0 matrix where a row is no multiple of 256, as llama.cpp chooses",
+                llama_config(
+                    "float32", **{**small, "hidden_size": 256, "intermediate_size": 256},
+                    head_dim=32, vocab_size=smollm.size, num_hidden_layers=1, tie_word_embeddings=True,
+                ),
+            ),
+            "llama",
+            smollm,
+            {
+                "attn_q": Type.Q4_K,
+                "attn_k": Type.Q5_K,
+                "attn_v": Type.Q6_K,
+                "attn_output": Type.Q8_0,
+                "ffn_gate": Type.Q2_K,
+                "ffn_up": Type.Q3_K,
+                "ffn_down": Type.Q4_K,
+                "": Type.Q6_K,
+            },
+            gguf.LlamaFileType.MOSTLY_Q4_K_M,
         ),
     ]
 
@@ -501,7 +525,7 @@ def write_gguf(case: GgufCase, tensors: dict[str, np.ndarray], path: Path) -> di
         stored = stored + np.float32(1) if shifted(case, hub) else stored
         name = gguf_name(case, hub)
         kind = type_of(case, name, stored)
-        data = gguf.quants.quantize(stored, kind)
+        data = k_quants.quantize(stored, kind) if kind in k_quants.BYTES else gguf.quants.quantize(stored, kind)
         writer.add_tensor(name, data, raw_dtype=kind)
         back = gguf.quants.dequantize(data, kind).astype(np.float32).reshape(stored.shape)
         back = back - np.float32(1) if shifted(case, hub) else back

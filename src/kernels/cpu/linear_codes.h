@@ -23,6 +23,12 @@ VARVE_INLINE F load_scales(ops::ScaleType type, const std::byte* table, int slic
   }
 }
 
+/// A number for each group times one for all groups of a tile: int8 and float16, exact in float32.
+VARVE_INLINE F products(const std::byte* front, const std::byte* header, int slice) {
+  const U bytes = widen(load<B>(header + slice * kLanes));
+  return f16_to_float(load<H>(front + slice * 2 * kLanes)) * to_float(cast<U>(cast<S>(bytes << 24) >> 24));
+}
+
 /// Inputs 4n..4n+3 of plane `Width`, as the four bytes of each lane, moved `kUp` bits up.
 template <int Width, int kUp>
 VARVE_INLINE U plane_quad(const std::byte* plane, int slice, int n) {
@@ -34,11 +40,20 @@ VARVE_INLINE U plane_quad(const std::byte* plane, int slice, int n) {
   return (shift >= 0 ? words >> shift : words << -shift) & kMask;
 }
 
+/// The plane of one bit of a chunk of 16, two bits up.
+VARVE_INLINE U half_plane_quad(const std::byte* plane, int slice, int n) {
+  U words = widen(load<H>(plane + slice * 2 * kLanes));
+  words = (words | words << 8) & 0x00ff00ffu;
+  words = (words | words << 4) & 0x0f0f0f0fu;  // a nibble in every byte
+  return (words << 2 >> n) & 0x04040404u;
+}
+
 /// Codes 4n..4n+3 of a chunk.
 template <int Bits>
 VARVE_INLINE U code_quad(const std::byte* planes, int chunk, int slice, int n) {
   constexpr int kWide = Bits >= 8 ? 8 : Bits >= 4 ? 4 : 2;
   U codes = plane_quad<kWide, 0>(planes, slice, n);
+  if (Bits == 3 && chunk == 16) return codes | half_plane_quad(planes + 64, slice, n);
   if constexpr (Bits > kWide) codes |= plane_quad<Bits - kWide, kWide>(planes + 2 * chunk * kWide, slice, n);
   return codes;
 }

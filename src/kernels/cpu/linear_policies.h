@@ -22,11 +22,19 @@ namespace {
 
 /// Where a policy finds one chunk of weights.
 struct ChunkPlace {
+  const std::byte* front = nullptr;   // of its tile
   const std::byte* header = nullptr;  // of its group
   const std::byte* data = nullptr;
   const ops::TileLayout* layout = nullptr;
-  VARVE_INLINE F scales(int slice) const { return load_scales(layout->scale_type, header, slice); }
-  VARVE_INLINE F biases(int slice) const {
+  VARVE_INLINE F scales(int slice) const {
+    if (layout->scale_type == ops::ScaleType::product) return products(front, header, slice);
+    return load_scales(layout->scale_type, header, slice);
+  }
+  /// Given the scales.
+  VARVE_INLINE F biases(F scales, int slice) const {
+    if (layout->scale_type == ops::ScaleType::product)
+      return layout->centre != 0 ? scales * set1(-layout->centre)
+                                 : -products(front + ops::kBlockRows * 2, header + ops::kBlockRows, slice);
     return load_scales(layout->scale_type, header + layout->header_bytes / 2, slice);
   }
 };
@@ -39,7 +47,8 @@ struct NoScales {};
 
 template <class Codes>
 VARVE_INLINE ScaleAndBias scale_and_bias(const ChunkPlace& place, int slice) {
-  return {Codes::scale(place.scales(slice)), Codes::kBias ? place.biases(slice) : F{}};
+  const F stored = place.scales(slice);
+  return {Codes::scale(stored), Codes::kBias ? place.biases(stored, slice) : F{}};
 }
 
 /// What the integer sum of weights taken kPlus above their value starts from: -kPlus * (sum of x's codes).

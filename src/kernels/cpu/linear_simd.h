@@ -38,17 +38,17 @@ VARVE_INLINE void for_chunks(const ops::TileLayout& layout, const std::byte* at,
   int64_t index = 0;
   for (int64_t first = 0; first < layout.groups; first += layout.groups_per_tile) {
     const int64_t groups = std::min<int64_t>(layout.groups_per_tile, layout.groups - first);
-    const std::byte* header = at;
-    at += groups * layout.header_bytes;
-    for (int block = 0; block < Blocks; ++block)
-      prefetch(header + block * layout.block_bytes, groups * layout.header_bytes);
+    const std::byte* front = at;
+    const std::byte* header = at + layout.front_bytes;
+    at = header + groups * layout.header_bytes;
+    for (int block = 0; block < Blocks; ++block) prefetch(front + block * layout.block_bytes, at - front);
     for (int64_t group = 0; group < groups; ++group, header += layout.header_bytes) {
       for (int part = 0; part < layout.chunks_per_group && index < chunks; ++part, ++index) {
         for (int block = 0; block < Blocks; ++block)
           prefetch(at + block * layout.block_bytes, layout.chunk_bytes);
         const int64_t inputs = index + 1 < chunks ? layout.chunk : layout.padded_cols - index * layout.chunk;
         const int steps = Policy::kSteps ? Policy::kSteps : static_cast<int>(inputs * Policy::kActBytes / 4);
-        visit(ChunkPlace{header, at, &layout}, steps, index);
+        visit(ChunkPlace{front, header, at, &layout}, steps, index);
         at += layout.chunk_bytes;
       }
     }
@@ -198,8 +198,8 @@ void panel(const MatmulTask& task, int64_t block) {
       layout, task.weight->tiles.data() + block * layout.block_bytes,
       [&](const ChunkPlace& first, int steps, int64_t index) __attribute__((always_inline)) {
         for (int b = 0; b < Blocks; ++b) {
-          const ChunkPlace place{first.header + b * layout.block_bytes, first.data + b * layout.block_bytes,
-                                 &layout};
+          const int64_t beyond = b * layout.block_bytes;
+          const ChunkPlace place{first.front + beyond, first.header + beyond, first.data + beyond, &layout};
           for (int s = 0; s < kSlices; ++s) {
             const int v = b * kSlices + s;
             staged.scales[v] = Policy::scales(place, s);

@@ -19,6 +19,29 @@ Matmul affine_matmul(const ops::WeightFormat& format, Numerics numerics) {
   return integer_matmul<AffineCodes<Bits>, 32, 64>(format, numerics.fine);
 }
 
+/// The codes of affine weights, in chunks of a K-quant's groups.
+template <int Bits, int Chunk>
+Matmul kquant_matmul(Numerics numerics) {
+  if (numerics.precision == ops::Precision::exact) return matmul<DequantPolicy<AffineCodes<Bits>>>;
+  return numerics.fine ? matmul<Int16Policy<AffineCodes<Bits>, Chunk>>
+                       : matmul<Int8Policy<AffineCodes<Bits>, Chunk>>;
+}
+
+Matmul select_kquant(int bits, Numerics numerics) {
+  switch (bits) {
+    case 2:
+      return kquant_matmul<2, 16>(numerics);
+    case 3:
+      return kquant_matmul<3, 16>(numerics);
+    case 4:
+      return kquant_matmul<4, 32>(numerics);
+    case 5:
+      return kquant_matmul<5, 32>(numerics);
+    default:
+      return kquant_matmul<6, 16>(numerics);
+  }
+}
+
 Matmul dense_matmul(DType dtype, ops::Precision precision) {
   if (dtype == DType::f32) return matmul<F32Policy>;
   if (dtype == DType::f16) return matmul<F16Policy>;
@@ -37,6 +60,8 @@ Matmul select_matmul(const ops::WeightFormat& format, Numerics numerics) {
     case ops::Encoding::nvfp4:
       return exact ? matmul<DequantPolicy<Fp4Codes>>
                    : integer_matmul<Fp4Codes, 16, 32>(format, numerics.fine);
+    case ops::Encoding::kquant:
+      return select_kquant(format.bits, numerics);
     case ops::Encoding::affine:
       break;
   }

@@ -21,6 +21,8 @@ void causal_conv(const ops::CausalConvArgs& args, const ops::StateSlice& slice, 
 void delta_scan(const ops::DeltaScanArgs& args, const ops::StateSlice& slice, int64_t head, int64_t block);
 void ssm_scan(const ops::SsmScanArgs& args, const ops::StateSlice& slice, int64_t head, int64_t block);
 void rg_lru_scan(const ops::RgLruScanArgs& args, const ops::StateSlice& slice, int64_t col, int64_t cols);
+int64_t quantize(const ops::QuantizeArgs& args);
+void dequantize(const ops::DequantizeArgs& args);
 
 /// log(1 + e^x).
 inline double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }

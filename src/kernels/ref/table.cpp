@@ -16,7 +16,9 @@ const OpKernels& op_kernels_ref() {
                                    .causal_conv = ref::causal_conv,
                                    .delta_scan = ref::delta_scan,
                                    .ssm_scan = ref::ssm_scan,
-                                   .rg_lru_scan = ref::rg_lru_scan};
+                                   .rg_lru_scan = ref::rg_lru_scan,
+                                   .quantize = ref::quantize,
+                                   .dequantize = ref::dequantize};
   return table;
 }
 
