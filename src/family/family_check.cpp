@@ -117,7 +117,7 @@ class Checker {
     const auto info =
         std::find_if(all.begin(), all.end(), [&](const nn::BlockInfo& b) { return b.name == block; });
     if (info == all.end()) {
-      std::vector<std::string> known{"match", "config", "defaults", "ignore", "expect", "model",     "layer",
+      std::vector<std::string> known{"match", "config", "defaults", "ignore", "expect", "model",      "layer",
                                      "axis",  "kind",   "tensors",  "drop",   "gguf",   "transforms", "mlx"};
       for (const nn::BlockInfo& b : all) known.push_back(b.name);
       fail_unknown(setting.place, "section or block", block, known);

@@ -297,8 +297,7 @@ class Reader {
       }
     }
     if (forms != 1)
-      fail_at(at(value),
-              "a transform is exactly one of split, unpair, add, transpose, channels_last, scale");
+      fail_at(at(value), "a transform is exactly one of split, unpair, add, transpose, channels_last, scale");
     check_rows(out);
     for (const std::string& part : out.parts)
       if (count_marks(part, '*') > count_marks(pattern, '*'))
@@ -324,13 +323,20 @@ class Reader {
       if (std::find(known.begin(), known.end(), key) == known.end())
         fail_unknown(at(item), "member of [mlx]", key, known);
       if (key == "tensors")
-        read_tensors(item, rules);
+        read_mlx_tensors(item, rules);
       else if (key == "transforms")
         read_transforms(item, rules);
       else
         for (const std::string& pattern : texts(key, item))
           list_of(key, *lists).push_back({pattern, at(item)});
     }
+  }
+
+  void read_mlx_tensors(const Value& value, TensorRules& rules) const {
+    read_tensors(value, rules);
+    for (const Rename& rename : rules.renames)
+      if (count_marks(rename.from, '#') > 0)
+        fail_at(rename.place, "no # here: stacks of experts are \"canonical\"");
   }
 
   static std::vector<Pattern>& list_of(std::string_view key, MlxRules& rules) {
@@ -451,9 +457,9 @@ class Reader {
       } else if (key == "mlx") {
         read_mlx(item, family.mlx.gguf, nullptr);
       } else if (!read_layout(key, item, family.base.gguf, family.gguf_tensors, family.gguf_spectators)) {
-        fail_unknown(
-            at(item), "member of [gguf]", key,
-            {"config", "defaults", "tensors", "drop", "transforms", "mlx", "ignore", "expect", "kind", "hub"});
+        fail_unknown(at(item), "member of [gguf]", key,
+                     {"config", "defaults", "tensors", "drop", "transforms", "mlx", "ignore", "expect",
+                      "kind", "hub"});
       }
     }
   }

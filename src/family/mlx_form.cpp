@@ -73,10 +73,10 @@ class Lister {
     out.as_stored = mapped.first().packed;
     const auto& scheme = mapped.first().scheme;
     const bool numbers = scheme && scheme->mode == checkpoint::QuantMode::fp8;  // of 8 bits, with factors
-    out.decoded =
-        mapped.first().is_quantised() && !numbers && info.format.encoding == ops::Encoding::dense;
+    out.decoded = mapped.first().is_quantised() && !numbers && info.format.encoding == ops::Encoding::dense;
     const bool matrix = name.ends_with(kWeight) && info.shape.size() > 1 && !mapped.kernel;
-    const std::string_view path = std::string_view(name).substr(0, name.size() - (matrix ? kWeight.size() : 0));
+    const std::string_view path =
+        std::string_view(name).substr(0, name.size() - (matrix ? kWeight.size() : 0));
     // A packed ternary matrix is read as its codes times its step where the config says MLX's quantisation.
     // Where it is divided instead the config must go on to say so, and cannot say anything else.
     const auto& ternary = checkpoint_.quantization.ternary;
@@ -96,7 +96,8 @@ class Lister {
 /// Without the keys that say how the source is quantised, but for what is as stored.
 Value config_of(const Checkpoint& checkpoint, const Family& family, const std::vector<MlxTensor>& tensors) {
   Value config = checkpoint.config;
-  if (std::any_of(tensors.begin(), tensors.end(), [](const MlxTensor& t) { return t.as_stored; })) return config;
+  if (std::any_of(tensors.begin(), tensors.end(), [](const MlxTensor& t) { return t.as_stored; }))
+    return config;
   auto clear = [](Value* table) {
     if (!table || !table->is_table()) return;
     table->table().erase("quantization");

@@ -22,11 +22,11 @@ struct MlxTensor {
   std::string name;            // "model.layers.0.mlp.switch_mlp.up_proj.weight"
   std::vector<int64_t> shape;  // of numbers, not words; modules: [out, in], or [experts, out, in]
   ops::WeightFormat format;    // how the source holds it
-  bool module = false;         // the weight of a linear layer, embedding or stack of experts: MLX may quantise it
-  Role role = Role::other;     // by what the family makes of it, whatever it is called
-  bool eight_bits = false;     // MLX pins this module to affine words of 8 bits, group 64, whatever is asked
-  bool keep_dtype = false;     // exempt from the cast to the output's dtype
-  bool decoded = false;        // the source has words that no format here says; these are their numbers
+  bool module = false;  // the weight of a linear layer, embedding or stack of experts: MLX may quantise it
+  Role role = Role::other;  // by what the family makes of it, whatever it is called
+  bool eight_bits = false;  // MLX pins this module to affine words of 8 bits, group 64, whatever is asked
+  bool keep_dtype = false;  // exempt from the cast to the output's dtype
+  bool decoded = false;     // the source has words that no format here says; these are their numbers
   /// Bytes to be copied as they lie, numbers to nobody here: `format` is dense with their dtype (u8), and
   /// weights->matrix(name) is a view of them. Such are the packed matrices of bitnet.
   bool as_stored = false;

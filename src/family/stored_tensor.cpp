@@ -81,8 +81,8 @@ const Tensor* StoredTensors::step_of(const std::string& name) const {
   const auto step = with_ending(name, ".weight", ".weight_scale");
   if (!step || !checkpoint_.quantization.ternary) return nullptr;
   const Tensor* weight = checkpoint_.find(name);
-  const bool packed = weight && weight->block == checkpoint::BlockType::none &&
-                      weight->dtype == DType::u8 && weight->shape.size() == 2;
+  const bool packed = weight && weight->block == checkpoint::BlockType::none && weight->dtype == DType::u8 &&
+                      weight->shape.size() == 2;
   return packed ? checkpoint_.find(*step) : nullptr;
 }
 
@@ -107,8 +107,7 @@ std::shared_ptr<StoredTensor> StoredTensors::read(const std::string& name, const
   }
   out->scales = *checkpoint_.find(*companion(name, ".scales"));
   if (const Tensor* biases = checkpoint_.find(*companion(name, ".biases"))) out->biases = *biases;
-  if (const Tensor* global = checkpoint_.find(*companion(name, ".global_scale")))
-    read_factors(*global, *out);
+  if (const Tensor* global = checkpoint_.find(*companion(name, ".global_scale"))) read_factors(*global, *out);
   return out;
 }
 
@@ -133,9 +132,8 @@ void StoredTensors::take_step(const Tensor& scale, StoredTensor& into) const {
   const std::vector<float> numbers = dense_numbers(scale, into.name + "_scale");
   const float number = numbers.size() == 1 ? numbers[0] : 0.0f;
   if (!std::isfinite(number) || number == 0.0f)
-    refuse(
-        fmt::format("\"{}_scale\" is no scale of a matrix", into.name), "one number other than 0",
-        fmt::format("{}", fmt::join(std::span(numbers).first(std::min<size_t>(numbers.size(), 4)), ", ")));
+    refuse(fmt::format("\"{}_scale\" is no scale of a matrix", into.name), "one number other than 0",
+           fmt::format("{}", fmt::join(std::span(numbers).first(std::min<size_t>(numbers.size(), 4)), ", ")));
   const bool divides = checkpoint_.quantization.ternary->divides;
   into.step = divides ? 1.0f / number : number;
   if (!std::isfinite(*into.step))
@@ -146,8 +144,7 @@ void StoredTensors::take_step(const Tensor& scale, StoredTensor& into) const {
 
 bool StoredTensors::made_ternary(std::string_view name, const StoredTensor& tensor) const {
   const auto& ternary = checkpoint_.quantization.ternary;
-  if (!ternary || !ternary->online || tensor.scheme || tensor.step || !is_dense(tensor.values))
-    return false;
+  if (!ternary || !ternary->online || tensor.scheme || tensor.step || !is_dense(tensor.values)) return false;
   const auto module = companion(tensor.name, "");
   return module && tensor.values.shape.size() == 2 && name != "model.embed_tokens.weight" &&
          !ternary->keeps(*module);
@@ -159,8 +156,8 @@ void StoredTensors::read_factors(const Tensor& global, StoredTensor& into) const
   for (float& factor : into.factors) factor /= 2688.0f;
   const size_t slices = into.values.shape.size() == 3 ? static_cast<size_t>(into.values.shape[0]) : 1;
   if (into.factors.size() == 1 || into.factors.size() == slices) return;
-  refuse(fmt::format("\"{}\" has a global_scale of another size", into.name),
-         fmt::format("1 or {}", slices), fmt::format("{}", into.factors.size()));
+  refuse(fmt::format("\"{}\" has a global_scale of another size", into.name), fmt::format("1 or {}", slices),
+         fmt::format("{}", into.factors.size()));
 }
 
 void StoredTensors::refuse(std::string what, std::string expected, std::string found) const {

@@ -1,6 +1,6 @@
 #pragma once
-// One tensor of a checkpoint with what belongs to it: the scales and biases of its words, the step of a packed
-// ternary matrix, the factors of nvfp4.
+// One tensor of a checkpoint with what belongs to it: the scales and biases of its words, the step of a
+// packed ternary matrix, the factors of nvfp4.
 #include <memory>
 #include <optional>
 #include <string>

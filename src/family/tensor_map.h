@@ -1,7 +1,7 @@
 #pragma once
-// The tensors of a checkpoint under canonical names, or under MLX's. Views point into the mapped files wherever a transform
-// needs no new bytes: splits and experts are offsets, for quantised words too; permuted rows and GGUF blocks
-// are copied when asked for and belong to the matrix that was asked for.
+// The tensors of a checkpoint under canonical names, or under MLX's. Views point into the mapped files
+// wherever a transform needs no new bytes: splits and experts are offsets, for quantised words too; permuted
+// rows and GGUF blocks are copied when asked for and belong to the matrix that was asked for.
 #include <string>
 #include <vector>
 

@@ -48,6 +48,10 @@ class NameMapper {
       kept_.emplace(name, tensor);
       for (const auto& part : tensor.parts) taken_.insert(part->name);
     }
+    for (const auto& [name, tensor] : ready.tensors)
+      if (kept_.count(name) == 0 && taken_.count(tensor.first().name) > 0)
+        refuse(fmt::format("[mlx] takes a part of \"{}\" alone", tensor.first().name),
+               fmt::format("\"{}\" under \"canonical\" as well", name), "another part of it");
   }
 
   /// Every other stored tensor, under the name that `rules` make of it or under its own. What their [drop]

@@ -21,7 +21,8 @@ struct MappedTensor {
   RowPlan rows;                                            // of each part's matrix, or of a vector's elements
   int64_t cuts = 0;                                        // the rows are so many matrices of a stack; 0: one
   bool turned = false;                                     // of each matrix, after `rows`
-  std::vector<float> factors;  // of each stored row, or one for all; the products are rounded to the stored dtype
+  std::vector<float>
+      factors;  // of each stored row, or one for all; the products are rounded to the stored dtype
   double add = 0;
   bool kernel = false;  // of a convolution
   bool claimed = false;

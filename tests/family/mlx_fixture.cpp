@@ -123,8 +123,10 @@ const Table& mlx_expectations() {
 std::string line_of(const MlxTensor& tensor) {
   const ops::WeightFormat& format = tensor.format;
   std::string kind(format.encoding == Encoding::fp8 ? "BF16" : dtype_name(format.dtype));
-  if (format.encoding == Encoding::affine) kind = fmt::format("affine{}/{}", format.bits, format.group);
-  else if (has_words(tensor)) kind = fmt::format("{}/{}", encoding_name(format.encoding), format.group);
+  if (format.encoding == Encoding::affine)
+    kind = fmt::format("affine{}/{}", format.bits, format.group);
+  else if (has_words(tensor))
+    kind = fmt::format("{}/{}", encoding_name(format.encoding), format.group);
   return fmt::format("{} {}{}{}{}", kind, fmt::join(tensor.shape, "x"), tensor.module ? " module" : "",
                      tensor.eight_bits ? " eight" : "", tensor.keep_dtype ? " keep" : "");
 }
@@ -143,7 +145,8 @@ std::string checksum(const MlxForm& form) {
     sum.add(tensor.name.data(), tensor.name.size());
     if (has_words(tensor) || tensor.as_stored) {
       const Words words = words_of(form, tensor);
-      for (const auto* part : {&words.data, &words.scales, &words.biases}) sum.add(part->data(), part->size());
+      for (const auto* part : {&words.data, &words.scales, &words.biases})
+        sum.add(part->data(), part->size());
     } else {
       const std::vector<float> numbers = numbers_of(form, tensor);
       sum.add(numbers.data(), numbers.size() * sizeof(float));
@@ -175,7 +178,8 @@ void Again::add_words(const MlxForm& form, const MlxTensor& tensor, Table& schem
   const DType dtype = format.encoding == Encoding::affine ? format.dtype : DType::u8;
   add(tensor.name, shape, DType::u32, std::move(words.data));
   add(module + "scales", scale_shape, dtype, std::move(words.scales));
-  if (format.encoding == Encoding::affine) add(module + "biases", scale_shape, dtype, std::move(words.biases));
+  if (format.encoding == Encoding::affine)
+    add(module + "biases", scale_shape, dtype, std::move(words.biases));
   Table scheme;
   scheme.set("group_size", format.group);
   scheme.set("bits", format.bits);

@@ -31,8 +31,8 @@ class Again {
   /// say of quantisation.
   Again(const MlxForm& form, Value config);
   /// A copy of a checkpoint under other names, its plain tensors rounded to bfloat16 if `round`.
-  Again(const checkpoint::Checkpoint& checkpoint, const std::function<std::string(const std::string&)>& rename,
-        bool round);
+  Again(const checkpoint::Checkpoint& checkpoint,
+        const std::function<std::string(const std::string&)>& rename, bool round);
 
   checkpoint::Checkpoint checkpoint;
 

@@ -5,6 +5,7 @@
 #include "family/fixture.h"
 #include "nn/loader.h"
 #include "nn/model.h"
+#include "ops/bits.h"
 
 namespace varve::family {
 namespace {
@@ -342,6 +343,53 @@ TEST(TensorMap, TransposeAndAdd) {
   EXPECT_THAT(numbers(*map, "a.weight"), ElementsAre(0, 3));
   EXPECT_THAT(numbers(*map, "b.weight"), ElementsAre(1, 4, 2, 5));
   EXPECT_THAT(numbers(*map, "norm.weight"), ElementsAre(1, 2));
+}
+
+TEST(TensorMap, KernelsWithChannelsLastAndThoseThatAreSo) {
+  MadeCheckpoint made(fixture::small_config());
+  made.add("a.weight", {2, 1, 3});
+  made.add("b.weight", {2, 3, 1});
+  const auto map = map_of("[transforms]\n\"*.weight\" = {channels_last = true}\n", made);
+  for (const char* name : {"a.weight", "b.weight"}) {
+    EXPECT_EQ(shape_text(*map->find(name)), "2 3 1 ") << name;
+    EXPECT_THAT(numbers(*map, name), ElementsAre(0, 1, 2, 3, 4, 5)) << name;
+  }
+}
+
+TEST(TensorMap, ScaledWholeAndByRunsOfRows) {
+  MadeCheckpoint made(fixture::small_config(R"({"parts_by": [10, 100]})"));
+  made.add("a.weight", {3, 2});
+  made.add("b.weight", {3, 2});
+  const std::string rules = R"([config]
+parts_by = "parts_by"
+[transforms]
+"a.weight" = {scale = "$heads"}
+"b.weight" = {scale = 2, by_rows = "$parts_by", rows = [1, 2]}
+)";
+  const auto map = map_of(rules, made);
+  EXPECT_THAT(numbers(*map, "a.weight"), ElementsAre(0, 2, 4, 6, 8, 10));
+  EXPECT_THAT(numbers(*map, "b.weight"), ElementsAre(0, 20, 400, 600, 800, 1000));
+  const nn::SourceMatrix last = map->rows("b.weight", 0, 2, 1);
+  EXPECT_EQ(ops::load_float(DType::f32, last.view.data, 1), 1000);
+  EXPECT_NE(error_of([&] {
+              map_of("[transforms]\n\"b.*\" = {scale = 2, by_rows = [1, 1], rows = [1, 1]}\n", made);
+            }).find("3 rows"),
+            std::string::npos);
+}
+
+TEST(TensorMap, ARenameUnderACondition) {
+  MadeCheckpoint made(fixture::small_config());
+  made.add("a.weight", {2, 1});
+  made.add("b.weight", {2, 1});
+  const auto map = map_of(R"([config]
+there = {has = "b.weight", value = true}
+gone  = {has = "c.weight", value = true}
+[tensors]
+"a.*" = {to = "x.*", when = "$there"}
+"b.*" = {to = "y.*", when = "$gone"}
+)",
+                          made);
+  EXPECT_THAT(map->names(), ElementsAre("b.weight", "x.weight"));
 }
 
 TEST(TensorMap, AConditionOnATransform) {
