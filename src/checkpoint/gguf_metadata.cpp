@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <unordered_set>
 
 #include "checkpoint/limits.h"
 #include "checkpoint/refuse.h"
+#include "core/decimal.h"
 
 namespace varve::checkpoint {
 
@@ -21,17 +20,6 @@ constexpr std::array<std::string_view, 13> kKindNames = {
     "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"};
 /// The least that one item of a kind takes in the file: bounds what a count may claim.
 constexpr std::array<uint64_t, 13> kLeastBytes = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
-
-/// 1e-05f was written for 1e-05 and is 9.99999974737875e-06: the shortest decimal that rounds to the same
-/// float32 is what the file means.
-double meant_by(float stored) {
-  if (!std::isfinite(stored)) return static_cast<double>(stored);
-  char digits[32];
-  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, stored);
-  double meant = static_cast<double>(stored);
-  std::from_chars(digits, end, meant);
-  return meant;
-}
 
 class MetadataReader {
  public:
@@ -106,7 +94,7 @@ class MetadataReader {
       case Kind::i32:
         return int64_t{in_.number<int32_t>("a value")};
       case Kind::f32:
-        return meant_by(in_.number<float>("a value"));
+        return shortest_decimal(in_.number<float>("a value"));
       case Kind::boolean:
         return boolean();
       case Kind::text:

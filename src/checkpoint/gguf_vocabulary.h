@@ -2,9 +2,12 @@
 // The large arrays of a GGUF file's tokenizer, which would be ill placed in a config. The small facts stay
 // in Checkpoint::config under their own keys (tokenizer.ggml.model, .pre, .bos_token_id, .add_bos_token ...,
 // tokenizer.chat_template).
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "core/value.h"
 
 namespace varve::checkpoint {
 
@@ -17,5 +20,11 @@ struct GgufVocabulary {
   std::vector<std::string> merges;  // tokenizer.ggml.merges, "left right", best first
   std::string charsmap;  // tokenizer.ggml.precompiled_charsmap, bytes of sentencepiece's normaliser
 };
+
+/// The members that name tokens which end an answer: of a text, of a turn, of a message.
+inline constexpr std::array kGgufEndKeys{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                         "tokenizer.ggml.eom_token_id"};
+/// Their ids, each once; what is no whole number is left out.
+Array gguf_end_tokens(const Value& metadata);
 
 }  // namespace varve::checkpoint

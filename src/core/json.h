@@ -29,4 +29,13 @@ Value read_file(const std::filesystem::path& file, const Limits& limits = {});
 /// Reals are written so that reading gives the same double.
 std::string dump(const Value& value, int indent = -1);
 
+/// The text that Python's json.dumps(value, indent=N) gives, byte for byte: ASCII alone, reals as Python's
+/// repr spells them (1e-05, 10000.0). What JSON has no number for becomes {"__float__": "Infinity"} as in
+/// files of newer Transformers. No line end at the end.
+std::string dump_as_python(const Value& value, int indent);
+
+/// The table with its own members in order of their names, those of inner tables as they are: config.json as
+/// MLX's converter orders it.
+Value with_sorted_members(Value table);
+
 }  // namespace varve::json

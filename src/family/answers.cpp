@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "core/decimal.h"
 #include "family/pattern.h"
+#include "family/rope_divisors.h"
 #include "family/tensor_data.h"
 
 namespace varve::family {
@@ -106,7 +108,7 @@ bool Answers::from_alternative(const Alternative& alternative, Answer& into, boo
   return false;
 }
 
-bool Answers::from_tensors(const Alternative& alternative, const std::string& name, Answer& into) const {
+bool Answers::from_tensors(const Alternative& alternative, const std::string& name, Answer& into) {
   if (!view_.checkpoint) return false;
   const std::string* stored = find_stored(*view_.checkpoint, name);
   if ((stored == nullptr) != (alternative.form == Alternative::Form::lacks)) return false;
@@ -117,42 +119,53 @@ bool Answers::from_tensors(const Alternative& alternative, const std::string& na
     into.inferred = true;
     return true;
   }
-  const checkpoint::Tensor& tensor = *view_.checkpoint->find(*stored);
+  const std::vector<int64_t>& shape = view_.checkpoint->find(*stored)->shape;
   const bool rows = alternative.form == Alternative::Form::rows;
   if (rows || alternative.form == Alternative::Form::cols) {
-    if (tensor.shape.empty()) return false;
-    Value size(rows ? tensor.shape.front() : tensor.shape.back());
+    if (shape.empty()) return false;
+    Value size(rows ? shape.front() : shape.back());
     if (!in_our_words(alternative, size)) return false;
     into.value = std::move(size);
     into.origin = fmt::format("{} of tensor \"{}\"", rows ? "rows" : "columns", *stored);
     into.inferred = true;
     return true;
   }
-  constexpr size_t kMostBytes = size_t{1} << 20;
-  if (tensor.bytes.size() > kMostBytes)
-    throw LoadError({.what = fmt::format("tensor \"{}\" is too large for a list of parameters", *stored),
-                     .where = view_.where,
-                     .expected = fmt::format("at most {} bytes", kMostBytes),
-                     .found = fmt::format("{} bytes", tensor.bytes.size()),
-                     .advice = {}});
-  Array list;
-  for (const float x : dense_numbers(tensor, *stored)) list.emplace_back(static_cast<double>(x));
-  into.value = std::move(list);
+  into.value = from_elements(alternative, *stored);
   into.inferred = true;
   into.origin = fmt::format("tensor \"{}\"", *stored);
   return true;
 }
 
+Value Answers::from_elements(const Alternative& alternative, const std::string& stored) {
+  const checkpoint::Tensor& tensor = *view_.checkpoint->find(stored);
+  constexpr size_t kMostBytes = size_t{1} << 20;
+  if (tensor.bytes.size() > kMostBytes)
+    throw LoadError({.what = fmt::format("tensor \"{}\" is too large for a list of parameters", stored),
+                     .where = view_.where,
+                     .expected = fmt::format("at most {} bytes", kMostBytes),
+                     .found = fmt::format("{} bytes", tensor.bytes.size()),
+                     .advice = {}});
+  const std::vector<float> elements = dense_numbers(tensor, stored);
+  if (alternative.form == Alternative::Form::divisors) {
+    const Value& theta = get(alternative.theta).value;
+    return rope_of_divisors(elements, theta.is_number() ? theta.number() : 0.0);
+  }
+  Array list;
+  for (const float x : elements) list.emplace_back(shortest_decimal(x));
+  return list;
+}
+
 bool Answers::from_path(const Alternative& alternative, const std::string& path, Answer& into,
                         bool& said_null) {
   const Value* found = nullptr;
-  std::string full = path;
+  std::string full = path, tensor;
   if (path[0] == '$') {
     const size_t dot = path.find('.');
     const Answer& outer = get(path.substr(1, dot - 1));
     if (dot == std::string::npos || !outer.value.is_table()) return false;
     found = outer.value.find_path(path.substr(dot + 1));
     full = outer.path + path.substr(dot);
+    if (outer.inferred) tensor = outer.origin;
   } else {
     found = view_.find(path);
   }
@@ -178,9 +191,9 @@ bool Answers::from_path(const Alternative& alternative, const std::string& path,
   }
   if (!in_our_words(alternative, value)) return false;
   into = {.value = std::move(value),
-          .origin = fmt::format("config \"{}\"", full),
+          .origin = tensor.empty() ? fmt::format("config \"{}\"", full) : tensor,
           .path = full,
-          .inferred = false};
+          .inferred = !tensor.empty()};
   return true;
 }
 

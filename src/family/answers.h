@@ -54,7 +54,8 @@ class Answers {
   Answer answer(const std::string& key);
   bool from_config(const Source& source, Answer& into, bool& said_null);
   bool from_alternative(const Alternative& alternative, Answer& into, bool& said_null);
-  bool from_tensors(const Alternative& alternative, const std::string& name, Answer& into) const;
+  bool from_tensors(const Alternative& alternative, const std::string& name, Answer& into);
+  Value from_elements(const Alternative& alternative, const std::string& stored);
   bool from_path(const Alternative& alternative, const std::string& path, Answer& into, bool& said_null);
   void from_default(const std::string& key, bool said_null, Answer& into);
   const Default* find_default(const std::string& key) const;

@@ -55,13 +55,14 @@ struct Setting {
 /// One way in which a checkpoint may say a canonical key.
 struct Alternative {
   enum class Form : uint8_t {
-    path,     // the config's member `name`, "a.b"; "$key.b" looks inside the table that key names
-    rows,     // the number of rows of the stored tensor `name`
-    cols,     // its last dimension
-    numbers,  // the elements of the stored tensor `name`
-    says,     // `value` when the config has the member `name`
-    has,      // `value` when there is a stored tensor `name`
-    lacks,    // `value` when there is none, among tensors that are known
+    path,      // the config's member `name`, "a.b"; "$key.b" looks inside the table that key names
+    rows,      // the number of rows of the stored tensor `name`
+    cols,      // its last dimension
+    numbers,   // the elements of the stored tensor `name`
+    divisors,  // the rope table whose frequencies' divisors the stored tensor `name` holds
+    says,      // `value` when the config has the member `name`
+    has,       // `value` when there is a stored tensor `name`
+    lacks,     // `value` when there is none, among tensors that are known
   };
   Form form = Form::path;
   std::string name;
@@ -70,6 +71,7 @@ struct Alternative {
   bool only = false;                                 // a word that is not listed says nothing
   std::string when;                                  // a canonical key that must be true; empty: always
   bool each = false;                                 // a list with one value for each layer
+  std::string theta;                                 // divisors: the canonical key of the frequencies' base
   bool reads_config() const { return form == Form::path || form == Form::says; }
 };
 
@@ -174,6 +176,21 @@ struct Spectators {
   Ordered<Expected> expected;
 };
 
+/// A member of the config.json that a GGUF file becomes ([gguf.hub]).
+struct HubValue {
+  enum class Form : uint8_t {
+    setting,  // the value of `setting`; nothing where it says nothing
+    null,     // null
+    table,    // `members` by key; nothing where none of them says anything
+    choice,   // of `members` the one under the word that `setting` says, or under "else"; nothing without one
+  };
+  Form form = Form::setting;
+  Setting setting;
+  std::vector<std::pair<std::string, HubValue>> members;
+  Value written;
+  Place place;
+};
+
 struct Match {
   std::vector<std::string> model_types, architectures, gguf;
   std::string inside;  // a member of the config that may hold the keys ("text_config")
@@ -193,11 +210,15 @@ struct Family {
   Ordered<Kind> kinds;
   TensorRules hub_tensors, gguf_tensors;
   Spectators hub_spectators, gguf_spectators;
+  Ordered<HubValue> gguf_hub;
 };
 
 /// The members of [model] and of [layer], in order.
 const std::vector<std::string>& model_settings();
 const std::vector<std::string>& layer_roles();
+
+/// A constant, or the formula that a text with a "$" is.
+Setting read_setting(const Value& value, const std::string& file);
 
 /// Reads one file's text. Errors name `file` and the line. Neither merged nor checked against the blocks.
 Family read_family(std::string_view text, const std::string& file);

@@ -53,6 +53,7 @@ class Checker {
     tensors(family_.gguf_tensors);
     spectators(family_.hub_spectators);
     spectators(family_.gguf_spectators);
+    for (const auto& [name, value] : family_.gguf_hub) hub_value(value);
     for (const char* role : {"layer", "mixer", "ffn", "norm"})
       if (!says_role(role))
         fail_at(family_.place, fmt::format("[layer] does not say \"{}\", and no kind does", role));
@@ -143,6 +144,7 @@ class Checker {
 
   void check_alternative(const Alternative& a, const Place& place) {
     if (!a.when.empty()) use_key(a.when, place);
+    if (!a.theta.empty()) use_key(a.theta, place);
     if (!a.reads_config()) return;
     if (a.name.empty()) fail_at(place, "a [config] path is empty");
     if (a.name[0] == '$') use_key(a.name.substr(1, a.name.find('.') - 1), place);
@@ -151,6 +153,11 @@ class Checker {
       if (mark != "<kind>" && mark != "<arch>")
         fail_unknown(place, "placeholder", mark, {"<kind>", "<arch>"});
     }
+  }
+
+  void hub_value(const HubValue& value) {
+    uses(value.setting);
+    for (const auto& [name, member] : value.members) hub_value(member);
   }
 
   void check_rule(const KindRule& rule) {

@@ -71,6 +71,7 @@ Family extend(const Family& parent, Family child) {
   merge(out.gguf_tensors, child.gguf_tensors);
   merge(out.hub_spectators, child.hub_spectators);
   merge(out.gguf_spectators, child.gguf_spectators);
+  merge(out.gguf_hub, child.gguf_hub);
   return out;
 }
 

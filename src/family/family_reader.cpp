@@ -5,6 +5,7 @@
 
 #include "core/toml.h"
 #include "family/family.h"
+#include "family/hub_value.h"
 #include "family/pattern.h"
 
 namespace varve::family {
@@ -73,12 +74,7 @@ class Reader {
     return out;
   }
 
-  Setting setting(const Value& value) const {
-    Setting out{.constant = value, .formula = {}, .place = at(value)};
-    if (value.is_text() && Formula::is_formula(value.text()))
-      out.formula = Formula::parse(value.text(), out.place);
-    return out;
-  }
+  Setting setting(const Value& value) const { return read_setting(value, file_); }
   /// The name of a canonical key in a place that takes nothing else: "$tied".
   std::string key_name(std::string_view name, const Value& value) const {
     const std::string& word = text(name, value);
@@ -131,6 +127,10 @@ class Reader {
         set(Form::cols, text(key, item));
       else if (key == "numbers")
         set(Form::numbers, text(key, item));
+      else if (key == "divisors")
+        set(Form::divisors, text(key, item));
+      else if (key == "theta")
+        out.theta = key_name(key, item);
       else if (key == "says")
         set(Form::says, text(key, item));
       else if (key == "has")
@@ -149,11 +149,14 @@ class Reader {
         out.each = boolean(key, item);
       else
         fail_unknown(at(item), "word in [config]", key,
-                     {"from", "rows", "cols", "numbers", "says", "has", "lacks", "value", "words", "only",
-                      "when", "each"});
+                     {"from", "rows", "cols", "numbers", "divisors", "theta", "says", "has", "lacks", "value",
+                      "words", "only", "when", "each"});
     }
     if (!found)
-      fail_at(at(value), "this [config] entry must say one of from, rows, cols, numbers, says, has, lacks");
+      fail_at(at(value),
+              "this [config] entry must say one of from, rows, cols, numbers, divisors, says, has, lacks");
+    if ((out.form == Form::divisors) == out.theta.empty())
+      fail_at(at(value), "\"theta\" stands beside divisors, and must");
     const bool tells = out.form == Form::says || out.form == Form::has || out.form == Form::lacks;
     if (tells == out.value.is_null())
       fail_at(at(value), "\"value\" stands beside says, has or lacks, and must");
@@ -375,7 +378,10 @@ class Reader {
 
   void read_gguf(const Value& value, Family& family) const {
     for (const auto& [key, item] : table("gguf", value)) {
-      if (key == "kind") {
+      if (key == "hub") {
+        for (const auto& [name, member] : table(key, item))
+          family.gguf_hub[name] = read_hub_value(member, file_);
+      } else if (key == "kind") {
         for (const auto& [name, kind] : table(key, item))
           for (const auto& [section, part] : table(name, kind)) {
             if (section != "config" && section != "defaults")
@@ -383,8 +389,9 @@ class Reader {
             read_reading(section, part, family.kinds[name].overlay.gguf);
           }
       } else if (!read_layout(key, item, family.base.gguf, family.gguf_tensors, family.gguf_spectators)) {
-        fail_unknown(at(item), "member of [gguf]", key,
-                     {"config", "defaults", "tensors", "drop", "transforms", "ignore", "expect", "kind"});
+        fail_unknown(
+            at(item), "member of [gguf]", key,
+            {"config", "defaults", "tensors", "drop", "transforms", "ignore", "expect", "kind", "hub"});
       }
     }
   }
@@ -393,6 +400,13 @@ class Reader {
 };
 
 }  // namespace
+
+Setting read_setting(const Value& value, const std::string& file) {
+  Setting out{.constant = value, .formula = {}, .place = {file, value.line()}};
+  if (value.is_text() && Formula::is_formula(value.text()))
+    out.formula = Formula::parse(value.text(), out.place);
+  return out;
+}
 
 Family read_family(std::string_view text, const std::string& file) {
   return Reader(file).read(toml::parse(text, file));

@@ -69,6 +69,7 @@ class Usage {
         if (const Source* source = reading->config.find(key))
           for (const Alternative& a : source->alternatives) {
             if (!a.when.empty()) use(a.when);
+            if (!a.theta.empty()) use(a.theta);
             if (a.reads_config() && a.name.starts_with('$')) use(a.name.substr(1, a.name.find('.') - 1));
           }
         if (const Default* fallback = reading->defaults.find(key)) {

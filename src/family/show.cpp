@@ -199,6 +199,7 @@ std::vector<FamilyLine> family_lines(const Family& family) {
     lines.reading(fmt::format("gguf.kind.{}.", name), kind.overlay.gguf);
   lines.spectators("gguf.", family.gguf_spectators);
   lines.tensors("gguf.", family.gguf_tensors);
+  for (const auto& [name, value] : family.gguf_hub) lines.add("gguf.hub", name, value.written, value.place);
   return lines.take();
 }
 

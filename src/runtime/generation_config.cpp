@@ -116,9 +116,7 @@ GenerationConfig read_generation_config(const checkpoint::Checkpoint& checkpoint
   EndTokens ends(vocab);
   ends.add(generation, "eos_token_id");
   if (gguf)
-    for (const char* key :
-         {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
-      ends.add(config, key);
+    for (const char* key : checkpoint::kGgufEndKeys) ends.add(config, key);
   if (ends.empty()) ends.add(config, "eos_token_id");
   if (tokenizer_end) ends.add(*tokenizer_end, "the tokenizer's end token");
   return {.stop_ids = ends.sorted(), .sampling = sampling_of(generation)};

@@ -74,15 +74,6 @@ bool has_tokenizer_files(const fs::path& directory) {
          fs::exists(directory / "tokenizer.model", absent);
 }
 
-text::TextAssets assets_of(const checkpoint::Checkpoint& checkpoint) {
-  std::error_code absent;
-  const bool directory = fs::is_directory(checkpoint.path, absent);
-  if (checkpoint.layout == checkpoint::Checkpoint::Layout::gguf &&
-      !(directory && has_tokenizer_files(checkpoint.path)))
-    return assets_of_gguf(checkpoint);
-  return text::load_text_assets(directory ? checkpoint.path : checkpoint.path.parent_path());
-}
-
 text::TextAssets assets_at(const fs::path& path) {
   std::error_code absent;
   const bool tokenizer = fs::is_directory(path, absent)
@@ -90,17 +81,31 @@ text::TextAssets assets_at(const fs::path& path) {
                              : path.extension() == ".json" || path.extension() == ".model";
   if (tokenizer) return text::load_text_assets(path);
   // No tokenizer beside the weights: perhaps inside them.
-  return assets_of(checkpoint::Checkpoint::open(path));
+  return text_assets_of(checkpoint::Checkpoint::open(path));
 }
 
 }  // namespace
+
+bool has_text_inside(const checkpoint::Checkpoint& checkpoint) {
+  std::error_code absent;
+  const bool directory = fs::is_directory(checkpoint.path, absent);
+  return checkpoint.layout == checkpoint::Checkpoint::Layout::gguf &&
+         !(directory && has_tokenizer_files(checkpoint.path));
+}
+
+text::TextAssets text_assets_of(const checkpoint::Checkpoint& checkpoint) {
+  if (has_text_inside(checkpoint)) return assets_of_gguf(checkpoint);
+  std::error_code absent;
+  const bool directory = fs::is_directory(checkpoint.path, absent);
+  return text::load_text_assets(directory ? checkpoint.path : checkpoint.path.parent_path());
+}
 
 std::unique_ptr<engine::ModelText> load_text(const fs::path& path) {
   return std::make_unique<engine::ModelText>(assets_at(path));
 }
 
 std::unique_ptr<engine::ModelText> load_text(const checkpoint::Checkpoint& checkpoint) {
-  return std::make_unique<engine::ModelText>(assets_of(checkpoint));
+  return std::make_unique<engine::ModelText>(text_assets_of(checkpoint));
 }
 
 }  // namespace varve::runtime

@@ -15,4 +15,10 @@ std::unique_ptr<engine::ModelText> load_text(const std::filesystem::path& path);
 /// The same of a checkpoint that is open already.
 std::unique_ptr<engine::ModelText> load_text(const checkpoint::Checkpoint& checkpoint);
 
+/// What it is made from.
+text::TextAssets text_assets_of(const checkpoint::Checkpoint& checkpoint);
+
+/// Does the text side of a checkpoint lie in its metadata, and not in files of its directory?
+bool has_text_inside(const checkpoint::Checkpoint& checkpoint);
+
 }  // namespace varve::runtime

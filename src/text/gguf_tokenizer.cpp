@@ -15,12 +15,37 @@
 namespace varve::text {
 
 std::string write_tokenizer_json(TokenizerJsonParts parts) {
-  Value document = object({{"version", "1.0"}, {"post_processor", nullptr}});
+  Value document = object({{"version", "1.0"}});
   document = with(std::move(document), "added_tokens", Value(std::move(parts.added_tokens)));
   document = with(std::move(document), "normalizer", std::move(parts.normalizer));
   document = with(std::move(document), "pre_tokenizer", std::move(parts.pre_tokenizer));
+  document = with(std::move(document), "post_processor", std::move(parts.post_processor));
   document = with(std::move(document), "decoder", std::move(parts.decoder));
   return json::dump(with(std::move(document), "model", std::move(parts.model)));
+}
+
+Value text_marks(const std::optional<TextMark>& begin, const std::optional<TextMark>& end) {
+  if (!begin && !end) return {};
+  Table special;
+  const auto around = [&](Array& into, const char* text, int type) {
+    const auto mark = [&](const std::optional<TextMark>& one) {
+      if (!one) return;
+      into.push_back(object({{"SpecialToken", object({{"id", one->text}, {"type_id", type}})}}));
+      special.set(one->text,
+                  object({{"id", one->text}, {"ids", Array{one->id}}, {"tokens", Array{one->text}}}));
+    };
+    mark(begin);
+    into.push_back(object({{"Sequence", object({{"id", text}, {"type_id", type}})}}));
+    mark(end);
+  };
+  Array single, pair;
+  around(single, "A", 0);
+  around(pair, "A", 0);
+  around(pair, "B", 1);
+  Value out = object({{"type", "TemplateProcessing"}});
+  out = with(std::move(out), "single", std::move(single));
+  out = with(std::move(out), "pair", std::move(pair));
+  return with(std::move(out), "special_tokens", std::move(special));
 }
 
 namespace {
@@ -96,6 +121,20 @@ Value pre_tokenizer(const GgufPre& pre) {
   return sequence("Sequence", "pretokenizers", std::move(parts));
 }
 
+/// Does a text begin with bos? Where the file does not say: by the way it splits text.
+bool adds_bos(const GgufVocab& vocab) {
+  const GgufPre* pre = find_gguf_pre(vocab.pre);
+  return vocab.add_bos.value_or(vocab.model == kGgufSentencePiece || (pre != nullptr && pre->add_bos));
+}
+
+Value post_processor(const GgufVocab& vocab) {
+  const auto mark = [&](bool wanted, std::optional<int32_t> id) -> std::optional<TextMark> {
+    if (!wanted || !id) return std::nullopt;
+    return TextMark{.id = *id, .text = vocab.tokens[static_cast<size_t>(*id)]};
+  };
+  return text_marks(mark(adds_bos(vocab), vocab.bos), mark(vocab.add_eos.value_or(false), vocab.eos));
+}
+
 Array checked_merges(const GgufVocab& vocab, const std::unordered_set<std::string_view>& known) {
   Array merges;
   merges.reserve(vocab.merges.size());
@@ -137,6 +176,7 @@ std::string byte_level_json(const GgufVocab& vocab) {
   }
   parts.normalizer = pre.compose ? object({{"type", "NFC"}}) : Value();
   parts.pre_tokenizer = pre_tokenizer(pre);
+  parts.post_processor = post_processor(vocab);
   parts.decoder = object(
       {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", false}});
   parts.model = object({{"type", "BPE"},
@@ -164,7 +204,7 @@ std::string sentencepiece_json(const GgufVocab& vocab) {
   for (size_t id = 0; id < vocab.tokens.size(); ++id) {
     model.pieces.push_back({.text = vocab.tokens[id], .score = vocab.scores[id], .type = type_of(vocab, id)});
   }
-  return tokenizer_json_from_pieces(model);
+  return tokenizer_json_from_pieces(model, post_processor(vocab));
 }
 
 }  // namespace
@@ -190,9 +230,7 @@ TextAssets text_assets_from_gguf(const GgufVocab& vocab) {
                                  {"pad_token", vocab.pad}}) {
     if (id) assets.special_tokens[name] = vocab.tokens[static_cast<size_t>(*id)];
   }
-  const GgufPre* pre = find_gguf_pre(vocab.pre);
-  const bool by_default = vocab.model == kGgufSentencePiece || (pre != nullptr && pre->add_bos);
-  assets.add_bos = vocab.add_bos.value_or(by_default);
+  assets.add_bos = adds_bos(vocab);
   assets.add_eos = vocab.add_eos.value_or(false);
   return assets;
 }

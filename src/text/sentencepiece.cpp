@@ -279,7 +279,7 @@ SentencePieces read_sentencepiece(std::string_view protobuf, const std::string& 
   return model;
 }
 
-std::string tokenizer_json_from_pieces(const SentencePieces& model) {
+std::string tokenizer_json_from_pieces(const SentencePieces& model, Value post_processor) {
   if (model.pieces.empty() || model.pieces.size() > kMaxPieces) {
     throw LoadError({.what = "the sentencepiece vocabulary is unusable",
                      .where = model.origin,
@@ -290,6 +290,7 @@ std::string tokenizer_json_from_pieces(const SentencePieces& model) {
   std::unordered_map<std::string_view, size_t> ids;
   ids.reserve(model.pieces.size());
   TokenizerJsonParts parts;
+  parts.post_processor = std::move(post_processor);
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const auto& piece = model.pieces[id];
     ids.emplace(piece.text, id);

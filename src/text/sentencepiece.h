@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/value.h"
+
 namespace varve::text {
 
 struct SentencePieces {
@@ -32,6 +34,7 @@ struct SentencePieces {
 /// LoadError when the bytes are no sentencepiece model or one that has no equivalent here.
 SentencePieces read_sentencepiece(std::string_view protobuf, const std::string& origin);
 
-std::string tokenizer_json_from_pieces(const SentencePieces& model);
+/// `post_processor`: what is put around a text, as tokenizer.json says it; null: nothing.
+std::string tokenizer_json_from_pieces(const SentencePieces& model, Value post_processor = {});
 
 }  // namespace varve::text

@@ -1,6 +1,7 @@
 #pragma once
 // The building blocks of a tokenizer.json that is made from another format. Internal to src/text.
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,10 +35,18 @@ inline Value added_token(int64_t id, const std::string& content, bool special, b
                  {"special", special}});
 }
 
+/// A post-processor that puts marks around a text; null where there are none.
+struct TextMark {
+  int64_t id = 0;
+  std::string text;
+};
+Value text_marks(const std::optional<TextMark>& begin, const std::optional<TextMark>& end);
+
 struct TokenizerJsonParts {
   Array added_tokens;
   Value normalizer;
   Value pre_tokenizer;
+  Value post_processor;
   Value decoder;
   Value model;
 };
