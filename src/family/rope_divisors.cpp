@@ -1,6 +1,8 @@
 #include "family/rope_divisors.h"
 
 #include <cmath>
+#include <numbers>
+#include <optional>
 
 #include "core/decimal.h"
 #include "nn/rope.h"
@@ -9,39 +11,57 @@ namespace varve::family {
 
 namespace {
 
-constexpr int64_t kContext = 8192;
+/// What all released models have.
+constexpr float kLow = 1.0f, kHigh = 4.0f;
 
-/// A converter works in float32: the divisors it writes are a few roundings away.
-constexpr double kRoundings = 1e-5;
+/// A converter works in float32: the divisors it writes are at most some thirty roundings away.
+constexpr double kRoundings = 2e-6;
 
-bool by_ramp(const std::vector<float>& divisors, double theta, float factor) {
-  const auto dims = static_cast<int64_t>(2 * divisors.size());
-  nn::RopeParams plain;
-  plain.theta = static_cast<float>(theta);
-  nn::RopeParams ramp = plain;
-  ramp.kind = "llama3";
-  ramp.factor = factor;
-  ramp.original_positions = kContext;
-  const std::vector<float> before = nn::rope_frequencies(plain, dims, 0).inverse;
-  const std::vector<float> after = nn::rope_frequencies(ramp, dims, 0).inverse;
+/// The context in which the model was first trained, by the first divisor between none and the whole factor;
+/// 0: there is none.
+int64_t context_of(const std::vector<float>& divisors, const std::vector<float>& plain, double factor) {
   for (size_t i = 0; i < divisors.size(); ++i) {
-    const double expected = static_cast<double>(before[i]) / static_cast<double>(after[i]);
-    if (!(std::abs(static_cast<double>(divisors[i]) - expected) <= kRoundings * expected)) return false;
+    const double divisor = divisors[i];
+    if (!(divisor > 1.0 + kRoundings && divisor < factor * (1.0 - kRoundings))) continue;
+    const double smooth = (1.0 / divisor - 1.0 / factor) / (1.0 - 1.0 / factor);
+    const double wavelength = 2.0 * std::numbers::pi / plain[i];
+    return std::llround(wavelength * (kLow + smooth * (kHigh - kLow)));
   }
-  return true;
+  return 0;
+}
+
+/// The rule that makes these divisors, where there is one.
+std::optional<nn::RopeParams> rule_of(const std::vector<float>& divisors, double theta) {
+  if (!(theta > 0) || divisors.empty() || !(divisors.back() > 1.0f)) return std::nullopt;
+  const auto dims = static_cast<int64_t>(2 * divisors.size());
+  nn::RopeParams rope;
+  rope.theta = static_cast<float>(theta);
+  const std::vector<float> plain = nn::rope_frequencies(rope, dims, 0).inverse;
+  rope.kind = "llama3";
+  rope.factor = divisors.back();  // the lowest frequency comes last and is divided by all of it
+  rope.low_freq_factor = kLow;
+  rope.high_freq_factor = kHigh;
+  rope.original_positions = context_of(divisors, plain, rope.factor);
+  if (rope.original_positions <= 0) return std::nullopt;
+  const std::vector<float> ruled = nn::rope_frequencies(rope, dims, 0).inverse;
+  for (size_t i = 0; i < divisors.size(); ++i) {
+    const double expected = static_cast<double>(plain[i]) / static_cast<double>(ruled[i]);
+    if (!(std::abs(static_cast<double>(divisors[i]) - expected) <= kRoundings * expected))
+      return std::nullopt;
+  }
+  return rope;
 }
 
 }  // namespace
 
 Value rope_of_divisors(const std::vector<float>& divisors, double theta) {
   Table rope;
-  // The lowest frequency, which comes last, is divided by the whole factor.
-  if (theta > 0 && !divisors.empty() && divisors.back() > 1.0f && by_ramp(divisors, theta, divisors.back())) {
-    rope.set("rope_type", "llama3");
-    rope.set("factor", shortest_decimal(divisors.back()));
-    rope.set("low_freq_factor", 1.0);
-    rope.set("high_freq_factor", 4.0);
-    rope.set("original_max_position_embeddings", kContext);
+  if (const std::optional<nn::RopeParams> rule = rule_of(divisors, theta)) {
+    rope.set("rope_type", rule->kind);
+    rope.set("factor", shortest_decimal(rule->factor));
+    rope.set("low_freq_factor", static_cast<double>(rule->low_freq_factor));
+    rope.set("high_freq_factor", static_cast<double>(rule->high_freq_factor));
+    rope.set("original_max_position_embeddings", rule->original_positions);
     return rope;
   }
   Array list;

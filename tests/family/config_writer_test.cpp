@@ -6,6 +6,7 @@
 
 #include "family/fixture.h"
 #include "family/spec_difference.h"
+#include "support/goldens.h"
 
 namespace varve::family {
 namespace {
@@ -303,6 +304,32 @@ TEST(ConfigWriter, EveryFamilyWithGgufIsTried) {
   EXPECT_EQ(with_gguf, (std::vector<std::string>{"deepseek_v2", "gemma3_text", "gpt_oss", "llama", "phi3",
                                                  "qwen2", "qwen3", "qwen3_moe"}));
 }
+
+class GgufCase : public testing::TestWithParam<std::filesystem::path> {};
+
+// Each case holds the config that its metadata stand for, as the hub spells it.
+TEST_P(GgufCase, ConfigMeansWhatTheHubsMeans) {
+  const FamilyLibrary library = FamilyLibrary::builtin();
+  const HubConfig hub = hub_config(checkpoint::Checkpoint::open(GetParam() / "model.gguf"), library);
+  const Value expected = json::read_file(GetParam() / "expected_config.json");
+  for (const char* key : {"model_type", "architectures", "bos_token_id", "eos_token_id", "vocab_size"})
+    EXPECT_EQ(*hub.config.find(key), *expected.find(key)) << key;
+  EXPECT_THAT(expected.find("model_type")->text(), testing::AnyOfArray(hub.family->match.model_types));
+  const auto wrong = difference(fixture::spec_of(library, hub.family->name, expected),
+                                fixture::spec_of(library, hub.family->name, hub.config));
+  EXPECT_FALSE(wrong) << wrong->name << ": " << json::dump(wrong->first) << ", not "
+                      << json::dump(wrong->second);
+}
+
+std::vector<std::filesystem::path> gguf_cases() {
+  std::vector<std::filesystem::path> out;
+  for (const auto& folder : test::golden_cases())
+    if (std::filesystem::exists(folder / "model.gguf")) out.push_back(folder);
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Goldens, GgufCase, testing::ValuesIn(gguf_cases()),
+                         [](const auto& one) { return test::case_name(one.param); });
 
 TEST(SpecDifference, RotationsAreComparedByWhatTheyDo) {
   const FamilyLibrary library = FamilyLibrary::builtin();

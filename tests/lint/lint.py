@@ -30,6 +30,7 @@ PROTOCOL_WORDS = "openai anthropic ollama chat_completions messages_api mcp".spl
 ALLOWED = {
     ("src/nn/rope.cpp", "llama3"): "the name that configs give this kind of rope scaling",
     ("src/nn/rope.h", "llama3"): "the same",
+    ("src/family/rope_divisors.cpp", "llama3"): "the same",
     ("src/checkpoint/quantization.cpp", "bitnet"): "the name that configs give this scheme of quantisation",
     ("src/checkpoint/quantization.h", "bitnet"): "the same",
     ("src/checkpoint/ternary.cpp", "bitnet"): "the same",
