@@ -234,7 +234,8 @@ Family extend(const Family& parent, Family child);
 void check_family(const Family& family);
 
 /// The canonical keys that something of the family uses, directly or through other keys; sorted.
-std::vector<std::string> used_keys(const Family& family);
+/// With `hub`: what [gguf.hub] uses as well.
+std::vector<std::string> used_keys(const Family& family, bool hub = false);
 
 /// The canonical key that every family has: the layer's number from 0, nothing for the whole model.
 inline constexpr std::string_view kLayerKey = "layer";

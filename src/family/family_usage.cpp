@@ -12,7 +12,9 @@ class Usage {
  public:
   explicit Usage(const Family& family) : family_(family) {}
 
-  std::vector<std::string> run() {
+  std::vector<std::string> run(bool hub) {
+    if (hub)
+      for (const auto& [name, value] : family_.gguf_hub) use(value);
     for (const auto& [name, setting] : family_.model) use(setting);
     each_overlay([&](const Overlay& over) {
       for (const auto& [role, setting] : over.roles) {
@@ -61,6 +63,11 @@ class Usage {
     for (const std::string& key : setting.formula->keys()) use(key);
   }
 
+  void use(const HubValue& value) {
+    use(value.setting);
+    for (const auto& [name, member] : value.members) use(member);
+  }
+
   /// And everything its sources and defaults name.
   void use(const std::string& key) {
     if (!used_.insert(key).second) return;
@@ -86,6 +93,6 @@ class Usage {
 
 }  // namespace
 
-std::vector<std::string> used_keys(const Family& family) { return Usage(family).run(); }
+std::vector<std::string> used_keys(const Family& family, bool hub) { return Usage(family).run(hub); }
 
 }  // namespace varve::family

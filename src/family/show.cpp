@@ -60,10 +60,14 @@ std::vector<std::string> blocks_of(const Family& family) {
   return out;
 }
 
+/// Does a GGUF file of the family become a config.json?
+bool has_hub(const Family& family) { return !family.match.gguf.empty(); }
+
 /// Collects the lines of one family.
 class Lines {
  public:
-  explicit Lines(const Family& family) : used_(used_keys(family)), blocks_(blocks_of(family)) {}
+  explicit Lines(const Family& family)
+      : used_(used_keys(family, has_hub(family))), blocks_(blocks_of(family)) {}
   std::vector<FamilyLine> take() { return std::move(lines_); }
 
   void add(const std::string& section, const std::string& key, const Value& value, const Place& place) {
@@ -199,7 +203,9 @@ std::vector<FamilyLine> family_lines(const Family& family) {
     lines.reading(fmt::format("gguf.kind.{}.", name), kind.overlay.gguf);
   lines.spectators("gguf.", family.gguf_spectators);
   lines.tensors("gguf.", family.gguf_tensors);
-  for (const auto& [name, value] : family.gguf_hub) lines.add("gguf.hub", name, value.written, value.place);
+  if (has_hub(family))
+    for (const auto& [name, value] : family.gguf_hub)
+      lines.add("gguf.hub", name, value.written, value.place);
   return lines.take();
 }
 

@@ -138,7 +138,7 @@ TEST(ConfigWriter, OtherFrequenciesAreWrittenOut) {
   divisors[3] = 1.05f;
   const Value config = written(with_divisors(divisors));
   const Value& rope = *config.find("rope_scaling");
-  expect_members(rope, R"({"rope_type": "longrope", "factor": 1.0, "attention_factor": 1.0,
+  expect_members(rope, R"({"rope_type": "longrope", "factor": 1, "attention_factor": 1.0,
                            "original_max_position_embeddings": 131072})");
   ASSERT_EQ(rope.find("long_factor")->array().size(), 32u);
   EXPECT_EQ(rope.find("long_factor")->array()[3].number(), 1.05);
