@@ -25,7 +25,8 @@ int64_t context_of(const std::vector<float>& divisors, const std::vector<float>&
     if (!(divisor > 1.0 + kRoundings && divisor < factor * (1.0 - kRoundings))) continue;
     const double smooth = (1.0 / divisor - 1.0 / factor) / (1.0 - 1.0 / factor);
     const double wavelength = 2.0 * std::numbers::pi / plain[i];
-    return std::llround(wavelength * (kLow + smooth * (kHigh - kLow)));
+    const double context = wavelength * (kLow + smooth * (kHigh - kLow));
+    return context < 1e12 ? std::llround(context) : 0;
   }
   return 0;
 }
