@@ -204,8 +204,7 @@ std::vector<FamilyLine> family_lines(const Family& family) {
   lines.spectators("gguf.", family.gguf_spectators);
   lines.tensors("gguf.", family.gguf_tensors);
   if (has_hub(family))
-    for (const auto& [name, value] : family.gguf_hub)
-      lines.add("gguf.hub", name, value.written, value.place);
+    for (const auto& [name, value] : family.gguf_hub) lines.add("gguf.hub", name, value.written, value.place);
   return lines.take();
 }
 
