@@ -42,7 +42,7 @@ def main():
             faults += 1
             print(f"{what}\n  varve        {str(ours)[:300]}\n  Transformers {str(theirs)[:300]}")
 
-    passages = ODD + [long_text[at : at + 3000] for at in range(0, len(long_text), len(long_text) // 20)]
+    passages = ODD + [long_text[at : at + 3000] for at in range(0, len(long_text), len(long_text) // 6)]
     for text in passages:
         for special in (False, True):
             ours = ids_of(model, text, special, True)
