@@ -5,6 +5,15 @@
 
 namespace varve::text::syntax {
 
+namespace {
+
+// More than this is read before it is known whether it is a call.
+constexpr size_t kMaxName = 512;
+constexpr size_t kMaxOthers = 4096;
+constexpr size_t kMaxArguments = size_t{1} << 20;
+
+}  // namespace
+
 Block::Step CallObject::step(std::string_view text, bool last, CallSink& sink) {
   const Step step = next(text, last, sink);
   const bool broken = step.status == Status::failed || (step.status == Status::more && last);
@@ -81,6 +90,7 @@ CallObject::Field CallObject::field_of(std::string_view key) const {
 
 Block::Step CallObject::scan_key(std::string_view text, bool last, CallSink& sink) {
   const JsonScanner::Step scan = scanner_.scan(text, last, scanned_);
+  if (scanned_.size() > kMaxName) return {Status::failed, scan.used};
   if (scan.status == JsonScanner::Status::more) return {Status::more, scan.used};
   const auto key = scan.status == JsonScanner::Status::done ? text_of_json(scanned_) : std::nullopt;
   if (!key) return {Status::failed, scan.used};
@@ -128,7 +138,12 @@ Block::Step CallObject::scan_value(std::string_view text, bool last, CallSink& s
     } else if (streams()) {
       arguments_ += scanned_;
     }
+    if (field_ == Field::other) others_ += scanned_.size();
     scanned_.clear();
+  }
+  const size_t most = field_ == Field::arguments ? kMaxArguments : kMaxName;
+  if (scanned_.size() > most || others_ > kMaxOthers || arguments_.size() > kMaxArguments) {
+    return {Status::failed, scan.used};
   }
   if (scan.status == JsonScanner::Status::more) return {Status::more, scan.used};
   if (scan.status == JsonScanner::Status::failed) return {Status::failed, scan.used};

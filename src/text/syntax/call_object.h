@@ -49,6 +49,7 @@ class CallObject {
   std::string id_;
   std::string arguments_;  // read before the name
   std::string scanned_;    // of the key or value that is read
+  size_t others_ = 0;      // bytes of members that do not matter
   JsonScanner scanner_;
 };
 

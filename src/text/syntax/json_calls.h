@@ -26,6 +26,8 @@ struct JsonForm {
   /// Calls stand in one list: open call (between call)* close. Otherwise each has its own block.
   bool list = false;
   std::string opening;  // with the block's marker
+  /// A space may follow the marker, as some tokenizers put one behind control tokens.
+  bool space_behind_marker = false;
   std::string between;  // calls of a list, or blocks
   std::string closing;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 
 #include "text/syntax/json_text.h"
 #include "text/syntax/match.h"
@@ -40,6 +42,16 @@ bool is_number(std::string_view text) {
     if (digits() == 0) return false;
   }
   return at == text.size();
+}
+
+// The ends of what a double holds.
+constexpr std::string_view kMost = "1.7976931348623157e308";
+constexpr std::string_view kLeast = "-1.7976931348623157e308";
+
+/// Only exponents and very many digits lead beyond the range.
+bool is_finite(std::string_view number) {
+  if (number.size() < 100 && number.find_first_of("eE") == std::string_view::npos) return true;
+  return std::isfinite(std::strtod(std::string(number).c_str(), nullptr));
 }
 
 /// The code unit of \uXXXX at the beginning of `text`, or -1.
@@ -207,7 +219,7 @@ JsonScanner::Got JsonScanner::number(Cursor& cursor) {
   if (size == cursor.text.size() && !cursor.last) return Got::more;
   const std::string_view digits = cursor.text.substr(0, size);
   if (!is_number(digits)) return Got::failed;
-  cursor.out.append(digits);
+  cursor.out.append(is_finite(digits) ? digits : digits[0] == '-' ? kLeast : kMost);
   cursor.text.remove_prefix(size);
   want_ = after_value();
   return Got::taken;

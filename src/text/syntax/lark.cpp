@@ -2,6 +2,7 @@
 
 #include "core/json.h"
 #include "text/syntax/json_text.h"
+#include "text/syntax/match.h"
 
 namespace varve::text::syntax {
 
@@ -38,11 +39,14 @@ const AddedToken* Lark::control_at(std::string_view text) const {
   return longest;
 }
 
-std::string Lark::literal(std::string_view text) const {
+std::string Lark::literal(std::string_view text, bool spaces) const {
   std::string out;
   std::string plain;
   const auto flush = [&] {
-    if (!plain.empty()) out += (out.empty() ? "" : " ") + json_string(plain);
+    const size_t lead = skip_space(plain);
+    for (const std::string& piece : {plain.substr(0, lead), plain.substr(lead)}) {
+      if (!piece.empty()) out += (out.empty() ? "" : " ") + json_string(piece);
+    }
     plain.clear();
   };
   while (!text.empty()) {
@@ -53,7 +57,7 @@ std::string Lark::literal(std::string_view text) const {
       continue;
     }
     flush();
-    out += (out.empty() ? "<[" : " <[") + std::to_string(token->id) + "]>";
+    out += (out.empty() ? "<[" : " <[") + std::to_string(token->id) + (spaces ? "]> \" \"?" : "]>");
     text.remove_prefix(token->content.size());
   }
   flush();
@@ -85,6 +89,10 @@ std::string Lark::rule(const std::string& stem, const std::string& body) {
   const std::string name = fresh(stem);
   rules_ += name + ": " + (body.empty() ? "\"\"" : body) + "\n";
   return name;
+}
+
+void Lark::named_rule(const std::string& name, const std::string& body) {
+  if (named_.insert(name).second) rules_ += name + ": " + body + "\n";
 }
 
 std::string sequence(std::initializer_list<std::string_view> parts) {

@@ -1,5 +1,6 @@
 #pragma once
 // Writes a grammar in the notation that text/grammar.h takes (GrammarKind::lark), rule by rule.
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,8 +17,10 @@ class Lark {
   /// its id.
   explicit Lark(std::span<const AddedToken> vocabulary);
 
-  /// The text as an expression; "" for no text.
-  std::string literal(std::string_view text) const;
+  /// The text as an expression; "" for no text. White space at its beginning is a piece of its own: a lexer
+  /// that takes the longest piece could not tell "\n" and then "<a>" from "\n<b>". `spaces`: one may follow
+  /// each control token.
+  std::string literal(std::string_view text, bool spaces = false) const;
 
   /// Any text up to the first `end`, and `end`. `body` limits the text: a regular expression.
   std::string text_until(std::string_view end, const std::string& body = kAnyText);
@@ -28,8 +31,8 @@ class Lark {
   /// Adds a rule and returns its name, which begins with `stem`.
   std::string rule(const std::string& stem, const std::string& body);
 
-  /// Adds a rule of this very name, which no stem of other rules may be.
-  void named_rule(const std::string& name, const std::string& body) { rules_ += name + ": " + body + "\n"; }
+  /// Adds a rule of this very name, unless it is there already.
+  void named_rule(const std::string& name, const std::string& body);
 
   /// The grammar whose answers are `start`.
   std::string finish(const std::string& start) const { return "start: " + start + "\n" + rules_; }
@@ -42,6 +45,7 @@ class Lark {
 
   std::vector<const AddedToken*> control_;
   std::string rules_;
+  std::set<std::string> named_;
   int count_ = 0;
 };
 

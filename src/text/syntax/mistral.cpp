@@ -4,7 +4,8 @@ namespace varve::text::syntax {
 
 void add_mistral(std::vector<ToolSyntax>& list) {
   using Kind = Element::Kind;
-  JsonForm json = {.list = true, .opening = "[TOOL_CALLS][", .between = ", ", .closing = "]"};
+  JsonForm json = {
+      .list = true, .opening = "[TOOL_CALLS][", .space_behind_marker = true, .between = ", ", .closing = "]"};
   const auto named = [](bool with_id) {
     const std::string mark = with_id ? "[CALL_ID]" : "";
     return NamedForm{.elements = {{.kind = Kind::name, .texts = {"[CALL_ID]", "[ARGS]", "{"}},

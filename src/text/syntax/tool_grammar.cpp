@@ -28,7 +28,7 @@ class CallWriter {
               json_string(form.arguments_key) + ": ";
       return sequence({id, object(head, schema)});
     });
-    return arrange(call, {form.opening, form.between, form.closing, !form.list});
+    return arrange(call, {form.opening, form.between, form.closing, !form.list, form.space_behind_marker});
   }
 
   std::string operator()(const NamedForm& form) {
@@ -78,6 +78,7 @@ class CallWriter {
     const std::string& between;
     const std::string& closing;
     bool separate;  // each call has its own block
+    bool spaces = false;
   };
 
   template <class Write>
@@ -91,7 +92,7 @@ class CallWriter {
   }
 
   std::string arrange(const std::string& call, const Layout& layout) {
-    const std::string opening = lark_.literal(layout.opening);
+    const std::string opening = lark_.literal(layout.opening, layout.spaces);
     const std::string between = lark_.literal(layout.between);
     const std::string closing = lark_.literal(layout.closing);
     if (!parallel_) return sequence({opening, call, closing});

@@ -83,7 +83,9 @@ TEST_P(SyntaxCases, PiecesAreWholeCharacters) {
   });
 }
 
-std::string name_of(const testing::TestParamInfo<std::filesystem::path>& tested) { return tested.param.stem().string(); }
+std::string name_of(const testing::TestParamInfo<std::filesystem::path>& tested) {
+  return tested.param.stem().string();
+}
 
 INSTANTIATE_TEST_SUITE_P(Files, SyntaxCases, testing::ValuesIn(case_files()), name_of);
 
@@ -96,7 +98,8 @@ TEST(SyntaxRegistry, EverySyntaxHasCases) {
     reasoning.insert(file.choice.reasoning->name);
   }
   for (const ToolSyntax& syntax : tool_syntaxes()) EXPECT_TRUE(tools.contains(syntax.name)) << syntax.name;
-  for (const ReasoningSyntax& syntax : reasoning_syntaxes()) EXPECT_TRUE(reasoning.contains(syntax.name)) << syntax.name;
+  for (const ReasoningSyntax& syntax : reasoning_syntaxes())
+    EXPECT_TRUE(reasoning.contains(syntax.name)) << syntax.name;
 }
 
 }  // namespace

@@ -26,13 +26,15 @@ std::string scan_cut(std::string_view text, size_t cut, bool last, std::string_v
 
 std::string scan(std::string_view text, bool last = true, std::string_view quote = {}) {
   const std::string whole = scan_cut(text, text.size(), last, quote);
-  for (size_t cut = 0; cut < text.size(); ++cut) EXPECT_EQ(scan_cut(text, cut, last, quote), whole) << text << " cut at " << cut;
+  for (size_t cut = 0; cut < text.size(); ++cut)
+    EXPECT_EQ(scan_cut(text, cut, last, quote), whole) << text << " cut at " << cut;
   return whole;
 }
 
 TEST(JsonScanner, ValidJsonComesOutByteForByte) {
-  for (const std::string text : {R"({"a": [1, -2.5e+3, true, null], "b" : {"c":"x\n\u00e9\ud83d\ude00 {}[]\"'"} })", R"({})",
-                                 "[ ]", R"("Zürich 🌦")", "{\n  \"a\": 1,\n  \"b\": 2\n}"}) {
+  for (const std::string text :
+       {R"({"a": [1, -2.5e+3, true, null], "b" : {"c":"x\n\u00e9\ud83d\ude00 {}[]\"'"} })", R"({})", "[ ]",
+        R"("Zürich 🌦")", "{\n  \"a\": 1,\n  \"b\": 2\n}"}) {
     EXPECT_EQ(scan(text + "rest"), text + "|rest");
     EXPECT_TRUE(json::parse(text).ok());
   }
@@ -57,6 +59,7 @@ TEST(JsonScanner, CommonMistakesArePutRight) {
   EXPECT_EQ(scan("{a: 1, b_c: {}}"), R"({"a": 1, "b_c": {}}|)");
   EXPECT_EQ(scan(R"(["\ud83d", "\ude00x", "\u12", "\uzz"])"), R"(["\ufffd", "\ufffdx", "\\u12", "\\uzz"]|)");
   EXPECT_EQ(scan("[NaN]"), "[null]|");
+  EXPECT_EQ(scan("[1e999, -1e999, 1e-999]"), "[1.7976931348623157e308, -1.7976931348623157e308, 1e-999]|");
 }
 
 TEST(JsonScanner, WhatHasNoMeaningIsRefusedWhereItBegins) {

@@ -1,5 +1,6 @@
 #pragma once
-// What the tests of src/text/syntax share: the tools that are offered, reading an answer in pieces, case files.
+// What the tests of src/text/syntax share: the tools that are offered, reading an answer in pieces, case
+// files.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,9 +28,11 @@ inline const ToolSet& offered_tools() {
             "days": {"type": "integer"}}, "required": ["city"]})")},
         {.name = "add", .parameters = schema(R"({"type": "object", "properties": {"a": {"type": "number"},
             "b": {"type": "number"}}, "required": ["a", "b"]})")},
-        {.name = "write_file", .parameters = schema(R"({"type": "object", "properties": {"path": {"type": "string"},
+        {.name = "write_file",
+         .parameters = schema(R"({"type": "object", "properties": {"path": {"type": "string"},
             "content": {"type": "string"}}, "required": ["path", "content"]})")},
-        {.name = "search", .parameters = schema(R"({"type": "object", "properties": {"query": {"type": "string"},
+        {.name = "search",
+         .parameters = schema(R"({"type": "object", "properties": {"query": {"type": "string"},
             "limit": {"type": "integer"}, "exact": {"type": "boolean"}, "tags": {"type": "array", "items": {"type": "string"}},
             "filters": {"$ref": "#/$defs/filters"}, "after": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "any": {}}, "required": ["query"], "$defs": {"filters": {"type": "object", "properties": {"lang":
@@ -47,8 +50,8 @@ inline void join(std::vector<Piece>& all, const std::vector<Piece>& more) {
 }
 
 /// Reads `text` cut at `cuts`, which are sorted.
-inline std::vector<Piece> read_cut(const SyntaxChoice& choice, const ReadOptions& options, std::string_view text,
-                                   const std::vector<size_t>& cuts) {
+inline std::vector<Piece> read_cut(const SyntaxChoice& choice, const ReadOptions& options,
+                                   std::string_view text, const std::vector<size_t>& cuts) {
   const auto reader = make_reader(choice, options);
   std::vector<Piece> all;
   size_t at = 0;
@@ -66,7 +69,8 @@ inline std::vector<Piece> read_cut(const SyntaxChoice& choice, const ReadOptions
   return all;
 }
 
-inline std::vector<Piece> read_whole(const SyntaxChoice& choice, const ReadOptions& options, std::string_view text) {
+inline std::vector<Piece> read_whole(const SyntaxChoice& choice, const ReadOptions& options,
+                                     std::string_view text) {
   return read_cut(choice, options, text, {});
 }
 
@@ -76,12 +80,14 @@ inline std::string show(const std::vector<Piece>& pieces) {
   std::string call;
   for (const Piece& piece : pieces) {
     if (const auto* text = std::get_if<TextPiece>(&piece)) out += "text " + json::dump(text->text) + "\n";
-    if (const auto* thought = std::get_if<ReasoningPiece>(&piece)) out += "thought " + json::dump(thought->text) + "\n";
+    if (const auto* thought = std::get_if<ReasoningPiece>(&piece))
+      out += "thought " + json::dump(thought->text) + "\n";
     if (const auto* start = std::get_if<ToolStartPiece>(&piece)) {
       call = " " + start->name + (start->id.empty() ? "" : "#" + start->id) + " ";
     }
     if (const auto* arguments = std::get_if<ToolArgumentsPiece>(&piece)) call += arguments->json_delta;
-    if (const auto* end = std::get_if<ToolEndPiece>(&piece)) out += (end->complete ? "call" : "broken") + call + "\n";
+    if (const auto* end = std::get_if<ToolEndPiece>(&piece))
+      out += (end->complete ? "call" : "broken") + call + "\n";
   }
   return out;
 }
@@ -131,8 +137,9 @@ struct CaseFile {
 };
 
 /// tests/cases/syntax/*.case: two lines "tools NAME" and "reasoning NAME", then for each case a line
-/// "== what it is", with "[thought]" where the prompt ends inside one, "[any tool]" where names that are not offered
-/// are taken and "[grammar]" where tool_grammar() asks for exactly this; the answer's text; a line "-->" and the pieces; where it differs, "--> whole" and those of calls told whole.
+/// "== what it is", with "[thought]" where the prompt ends inside one, "[any tool]" where names that are not
+/// offered are taken and "[grammar]" where tool_grammar() asks for exactly this; the answer's text; a line
+/// "-->" and the pieces; where it differs, "--> whole" and those of calls told whole.
 inline CaseFile read_cases(const std::filesystem::path& file) {
   CaseFile out;
   std::istringstream lines(read_text(file, 1 << 20));
