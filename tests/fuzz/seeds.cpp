@@ -41,6 +41,26 @@ void config_seeds(const std::filesystem::path& dir) {
   write_file(dir / "nested", R"({"text_config":{"quantization_config":{"load_in_4bit":true}},"x":NaN})");
 }
 
+// The bytes before the text choose a syntax by its place in the list.
+void syntax_seeds(const std::filesystem::path& dir) {
+  const char* const answers[] = {
+      R"(<tool_call>{"name": "f", "arguments": {"a": "x\u00e9\n", "b": -1.5, "c": [null, {}]}}</tool_call>)",
+      "<think>\nx\n</think>\n<tool_call>\n<function=f>\n<parameter=a>\nx\n</parameter>\n</function>\n</"
+      "tool_call>",
+      "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>x</arg_value>\n</tool_call>",
+      R"([TOOL_CALLS]f[CALL_ID]abc[ARGS]{"a": 'x'})",
+      R"([f(a="x", b=1, c=(1, None)), g()])",
+      R"(<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|>)",
+      R"(<|channel|>analysis<|message|>x<|end|><|start|>assistant<|channel|>commentary to=functions.f<|message|>{}<|call|>)",
+      R"(<|tool_call>call:f{a:<|"|>x<|"|>,b:1}<tool_call|>)"};
+  for (int syntax = 0; syntax < 40; ++syntax) {
+    for (size_t i = 0; i < std::size(answers); ++i) {
+      const std::string head = {static_cast<char>(syntax), static_cast<char>(9), static_cast<char>(i)};
+      write_file(dir / (std::to_string(syntax) + "_" + std::to_string(i)), head + answers[i]);
+    }
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -52,5 +72,6 @@ int main(int count, char** arguments) {
   safetensors_seeds(corpus / "safetensors");
   gguf_seeds(corpus / "gguf");
   config_seeds(corpus / "config");
+  syntax_seeds(corpus / "syntax");
   return 0;
 }

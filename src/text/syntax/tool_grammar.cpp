@@ -1,0 +1,217 @@
+#include "text/syntax/tool_grammar.h"
+
+#include "text/syntax/json_text.h"
+#include "text/syntax/value_grammar.h"
+
+namespace varve::text::syntax {
+
+namespace {
+
+constexpr const char* kParameterName = "/[A-Za-z_][A-Za-z0-9_]{0,63}/";
+
+/// Writes the rules of each tool's call in one form.
+class CallWriter {
+ public:
+  CallWriter(Lark& lark, const std::vector<const Tool*>& tools, bool parallel)
+      : lark_(lark), tools_(tools), parallel_(parallel) {}
+
+  std::string operator()(const JsonForm& form) {
+    const std::string call = any_call([&](const Tool& tool, const Value& schema) {
+      std::string head = "{";
+      if (form.name_is_key) return object(head + json_string(tool.name) + ": ", schema);
+      std::string id;
+      if (!form.id_key.empty()) {
+        id = sequence({lark_.literal(head + json_string(form.id_key) + ": \""), "/[0-9]{1,3}/"});
+        head = "\", ";
+      }
+      head += json_string(form.name_key) + ": " + json_string(tool.name) + ", " +
+              json_string(form.arguments_key) + ": ";
+      return sequence({id, object(head, schema)});
+    });
+    return arrange(call, {form.opening, form.between, form.closing, !form.list, form.space_behind_marker});
+  }
+
+  std::string operator()(const NamedForm& form) {
+    const std::string call =
+        any_call([&](const Tool& tool, const Value& schema) { return named(form, tool, schema); });
+    return arrange(call, {form.opening, form.between, form.closing, !form.repeats});
+  }
+
+  std::string operator()(const TagForm& form) {
+    const std::string call =
+        any_call([&](const Tool& tool, const Value& schema) { return tagged(form, tool, schema); });
+    return arrange(call, {form.opening, form.between, form.closing, form.separate_blocks});
+  }
+
+  std::string operator()(const PythonForm& form) {
+    const std::string call = any_call([&](const Tool& tool, const Value& schema) {
+      bool open = false;
+      std::vector<Item> items;
+      for (const Parameter& parameter : parameters_of(schema, schema, open)) {
+        items.push_back({.expression = sequence({json_string(parameter.name + "="),
+                                                 python_value(lark_, *parameter.schema, schema)}),
+                         .required = parameter.required});
+      }
+      std::string arguments = separated(lark_, items, ", ");
+      if (open) {
+        const std::string item =
+            lark_.rule("item", sequence({kParameterName, "\"=\"", lark_.json(Value(Table()), schema)}));
+        arguments = "(" + item + " (\", \" " + item + ")*)?";
+      }
+      return sequence({json_string(tool.name + "("), arguments, "\")\""});
+    });
+    return arrange(call, {form.opening, form.between, form.closing, false});
+  }
+
+  // The token that ends the message ends the answer as well, so the grammar ends with the arguments.
+  std::string operator()(const ChannelForm&) {
+    return any_call([&](const Tool& tool, const Value& schema) {
+      const std::string head =
+          "<|channel|>commentary to=functions." + tool.name + " <|constrain|>json<|message|>";
+      return sequence({lark_.literal(head), lark_.json(schema, schema)});
+    });
+  }
+
+ private:
+  struct Layout {
+    const std::string& opening;
+    const std::string& between;
+    const std::string& closing;
+    bool separate;  // each call has its own block
+    bool spaces = false;
+  };
+
+  template <class Write>
+  std::string any_call(Write write) {
+    std::vector<std::string> calls;
+    for (const Tool* tool : tools_) {
+      schemas_.push_back(std::make_unique<Value>(arguments_schema(*tool)));
+      calls.push_back(lark_.rule("call", write(*tool, *schemas_.back())));
+    }
+    return alternatives(calls);
+  }
+
+  std::string arrange(const std::string& call, const Layout& layout) {
+    const std::string opening = lark_.literal(layout.opening, layout.spaces);
+    const std::string between = lark_.literal(layout.between);
+    const std::string closing = lark_.literal(layout.closing);
+    if (!parallel_) return sequence({opening, call, closing});
+    if (!layout.separate) {
+      return sequence({opening, call, "(" + sequence({between, call}) + ")*", closing});
+    }
+    const std::string block = lark_.rule("block", sequence({opening, call, closing}));
+    return block + " (" + sequence({between, block}) + ")*";
+  }
+
+  std::string object(const std::string& head, const Value& schema) {
+    return sequence({lark_.literal(head), lark_.json(schema, schema), "\"}\""});
+  }
+
+  std::string named(const NamedForm& form, const Tool& tool, const Value& schema) {
+    using Kind = Element::Kind;
+    std::string out;
+    const auto add = [&](const std::string& part) { out = sequence({out, part}); };
+    for (size_t i = 0; i < form.elements.size(); ++i) {
+      const Element& element = form.elements[i];
+      switch (element.kind) {
+        case Kind::marker:
+        case Kind::may:
+          add(lark_.literal(element.written));
+          break;
+        case Kind::name:
+          add(form.indexed_names ? json_string("functions." + tool.name + ":") + " /[0-9]{1,3}/"
+                                 : json_string(tool.name));
+          add(lark_.literal(element.written));
+          break;
+        case Kind::id:
+          if (!form.elements[i - 1].written.empty()) add("/[A-Za-z0-9]{9}/");
+          break;
+        case Kind::ignored:
+          add("/[^<\\n]{1,64}/");
+          break;
+        case Kind::arguments:
+          add(form.quote.empty() ? lark_.json(schema, schema)
+                                 : bare_object(lark_, schema, schema, form.quote));
+          break;
+      }
+    }
+    return out;
+  }
+
+  std::string tagged(const TagForm& form, const Tool& tool, const Value& schema) {
+    const std::string end = (form.values_on_lines ? "\n" : "") + form.value_close;
+    const auto parameter = [&](const std::string& name, const Value& value, TagForm::Says says) {
+      const std::string behind =
+          mark_of(form, says) + form.before_value + form.value_open + (form.values_on_lines ? "\n" : "");
+      return lark_.rule("parameter",
+                        sequence({lark_.literal(form.before_parameter + form.parameter_open), name,
+                                  lark_.literal(behind), plain_value(lark_, value, schema, end)}));
+    };
+    bool open = false;
+    std::string parameters;
+    for (const Parameter& one : parameters_of(schema, schema, open)) {
+      const unsigned types = schema_types(*one.schema, schema);
+      const auto says =
+          types == kUnknownType || (types & kString) ? TagForm::Says::text : TagForm::Says::json;
+      const std::string rule = parameter(lark_.literal(one.name), *one.schema, says);
+      parameters = sequence({parameters, rule + (one.required ? "" : "?")});
+    }
+    if (open) parameters = parameter(kParameterName, Value(Table()), TagForm::Says::text) + "*";
+    return sequence({lark_.literal(form.call_open + tool.name + form.name_written), parameters,
+                     lark_.literal(form.before_call_close + form.call_close)});
+  }
+
+  static std::string mark_of(const TagForm& form, TagForm::Says says) {
+    for (const TagForm::NameEnd& end : form.parameter_name_end) {
+      if (end.says == says) return end.text;
+    }
+    return form.parameter_name_end.front().text;
+  }
+
+  Lark& lark_;
+  const std::vector<const Tool*>& tools_;
+  bool parallel_;
+  std::vector<std::unique_ptr<Value>> schemas_;  // parameters point into them
+};
+
+/// The thought that may or must come first.
+std::string thought(Lark& lark, const SyntaxChoice& choice, GrammarRequest::Thought wanted) {
+  using Thought = GrammarRequest::Thought;
+  if (wanted == Thought::none) return {};
+  if (std::holds_alternative<ChannelForm>(choice.tools->forms.front())) {
+    const std::string rest = sequence({lark.text_until("<|end|>"), lark.literal("<|start|>assistant")});
+    return "(" + sequence({lark.literal("<|channel|>analysis<|message|>"), rest}) + ")?";
+  }
+  const ReasoningSyntax& reasoning = *choice.reasoning;
+  if (reasoning.close.empty()) return {};
+  const std::string rest =
+      lark.rule("thought", sequence({lark.text_until(reasoning.close.front()), "/[ \\n]{1,4}/?"}));
+  return wanted == Thought::open ? rest : "(" + sequence({lark.literal(reasoning.open.front()), rest}) + ")?";
+}
+
+}  // namespace
+
+Result<std::string> tool_grammar(const SyntaxChoice& choice, const GrammarRequest& request) {
+  std::vector<const Tool*> tools;
+  for (const Tool& tool : request.tools->all()) {
+    if (request.named.empty() || tool.name == request.named) tools.push_back(&tool);
+  }
+  if (tools.empty()) {
+    return RequestError{.message = request.named.empty()
+                                       ? "a call of a tool is required, but no tool is offered"
+                                       : "no tool \"" + std::string(request.named) + "\" is offered",
+                        .field = "tool_choice"};
+  }
+  if (choice.tools->openers.empty() && !std::holds_alternative<ChannelForm>(choice.tools->forms.front())) {
+    return RequestError{.message = "this model has no way to call tools; its card can name one",
+                        .field = "tool_choice"};
+  }
+  Lark lark(request.vocabulary);
+  const std::string before = thought(lark, choice, request.thought);
+  CallWriter writer(lark, tools, request.parallel);
+  const std::string calls =
+      std::visit([&](const auto& form) { return writer(form); }, choice.tools->forms.front());
+  return lark.finish(sequence({before, calls}));
+}
+
+}  // namespace varve::text::syntax

@@ -1,0 +1,31 @@
+#pragma once
+// Grammars that make a model call tools: for tool_choice required or named, and for strict schemas. What such
+// a grammar accepts, the reader of the same syntax reads back as calls.
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+#include "text/syntax/registry.h"
+
+namespace varve::text::syntax {
+
+struct GrammarRequest {
+  /// The tools that may be called; at least one.
+  const ToolSet* tools = nullptr;
+  /// Only this one; "": any.
+  std::string_view named;
+  /// Several calls, one behind the other; otherwise exactly one.
+  bool parallel = false;
+  /// Whether a thought may come before the calls, or the prompt ended inside one, which must then end first.
+  enum class Thought { none, may, open } thought = Thought::none;
+  /// The tokenizer's added tokens: markers that are control tokens are asked for as such.
+  std::span<const AddedToken> vocabulary;
+};
+
+/// The text of a GrammarKind::lark. Names and arguments are held to the tools' schemas, the parameters in the
+/// order of the schema. A RequestError where no grammar can be made: no such tool, or a model that has no way
+/// to call one.
+Result<std::string> tool_grammar(const SyntaxChoice& choice, const GrammarRequest& request);
+
+}  // namespace varve::text::syntax
