@@ -81,7 +81,7 @@ void Destination::check(const fs::path& path, const fs::path& source, bool force
   const fs::path full = named(path);
   std::error_code error;
   const fs::file_status status = fs::symlink_status(full, error);
-  if (full.filename().empty() || full.filename() == "..") refuse(path, "is no name for a new directory", {});
+  if (full.filename().empty()) refuse(path, "is no name for a new directory", {});
   const fs::path origin = fs::weakly_canonical(source, error);
   const fs::path target = fs::weakly_canonical(full, error);
   if (origin == target || is_below(origin, target))

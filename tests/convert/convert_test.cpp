@@ -46,7 +46,7 @@ TEST(Convert, CutsShardsGreedily) {
   const auto whole = test::scratch_dir() / "out", cut = test::scratch_dir() / "out";
   convert_to(whole, source, {.group_size = 32});
   Options options;
-  options.shard_bytes = 20'000;
+  options.shard_bytes = 5'000;
   const Outcome outcome = convert_to(cut, source, {.group_size = 32}, options);
   const size_t count = outcome.plan.shards.size();
   ASSERT_GT(count, 3u);

@@ -95,7 +95,7 @@ TEST_F(Verify, WithoutManifestSaysWhatCouldNotBeChecked) {
   EXPECT_THAT(report.wrong, IsEmpty());
   EXPECT_THAT(report.unchecked, ElementsAre(HasSubstr("digests")));
   EXPECT_EQ(report.digests, 0u);
-  edit("config.json", "\"vocab_size\": 128", "\"vocab_size\": 129");
+  edit("config.json", "\"vocab_size\": 160", "\"vocab_size\": 161");
   report = check(dir_);
   EXPECT_THAT(report.wrong, ElementsAre(HasSubstr("model.embed_tokens.weight")));
 }
