@@ -252,7 +252,7 @@ class Decider {
     const bool kept = std::any_of(decisions.begin(), decisions.end(), [](const Decision& one) {
       return one.kind == Decision::Kind::words;
     });
-    return kept && checkpoint_.quantization.fallback.has_value();
+    return kept && !recipe_.requantize && checkpoint_.quantization.fallback.has_value();
   }
 
   /// The scheme that most of the kept words have.
@@ -274,7 +274,8 @@ class Decider {
   Value config_table(std::vector<Decision>& decisions) const {
     const bool fine = fine_grained(decisions);
     QuantScheme base = recipe_.base;
-    if (const auto common = commonest_words(decisions)) base = fine ? *checkpoint_.quantization.fallback : *common;
+    if (const auto common = commonest_words(decisions); common && !recipe_.requantize)
+      base = fine ? *checkpoint_.quantization.fallback : *common;
     Table table = fine && mlx_table_ ? plain_members(mlx_table_->table()) : scheme_table(base);
     for (size_t i = 0; i < decisions.size(); ++i) {
       Decision& one = decisions[i];

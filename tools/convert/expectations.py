@@ -88,13 +88,16 @@ def expect(name: str):
         tensors = read_tensors(dest)
         index = json.loads((dest / "model.safetensors.index.json").read_text())
         words = {n.removesuffix(".scales") for n in tensors if n.endswith(".scales")}
+        # MLX widens words in the type of their scales, which rounds twice; varve rounds once.
+        widened = {n.removesuffix(".scales") for n in read_tensors(GOLDEN / golden) if n.endswith(".scales")} - words
         quantised = {f"{w}.{part}" for w in words for part in ("weight", "scales", "biases")}
         case = {
             "source": golden,
             "options": options,
             "tensors": {n: [t, s] for n, (t, s, _) in sorted(tensors.items())},
             "sha256": {
-                n: hashlib.sha256(b).hexdigest() for n, (_, _, b) in sorted(tensors.items()) if n not in quantised
+                n: hashlib.sha256(b).hexdigest() for n, (_, _, b) in sorted(tensors.items())
+                if n not in quantised and n.removesuffix(".weight") not in widened
             },
             "metadata": index["metadata"],
             "config": (dest / "config.json").read_text(),

@@ -240,7 +240,7 @@ def gguf_form(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="*")
+    parser.add_argument("--only", default="*", help="cases whose names fit; the others of a file stay as they are")
     parser.add_argument("--each", action="store_true", help="print tensors, write nothing")
     args = parser.parse_args()
     families: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -254,7 +254,9 @@ def main() -> None:
         return
     OUT.mkdir(exist_ok=True)
     for family, cases in families.items():
-        (OUT / f"{family}.json").write_text(json.dumps(cases, indent=1) + "\n")
+        file = OUT / f"{family}.json"
+        others = json.loads(file.read_text()) if args.only != "*" and file.exists() else {}
+        file.write_text(json.dumps(dict(sorted((others | cases).items())), indent=1) + "\n")
 
 
 if __name__ == "__main__":
