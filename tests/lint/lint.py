@@ -34,6 +34,7 @@ ALLOWED = {
     ("src/checkpoint/quantization.cpp", "bitnet"): "the name that configs give this scheme of quantisation",
     ("src/checkpoint/quantization.h", "bitnet"): "the same",
     ("src/checkpoint/ternary.cpp", "bitnet"): "the same",
+    ("src/text/syntax/mirothinker.cpp", "mcp"): "part of a tag that the model writes",
 }
 
 

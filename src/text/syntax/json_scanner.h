@@ -5,8 +5,8 @@
 // What models get wrong and what has only one meaning is put right on the way: line ends and other control
 // characters inside strings, escapes that JSON does not know (\d stays a backslash and a d), single quotes,
 // True, False, None, tuples, keys without quotes, a comma before the closing bracket. Halves of surrogate
-// pairs become U+FFFD, NaN becomes null. A key that stands twice in an object, and more than 48 levels, are
-// not accepted.
+// pairs become U+FFFD, NaN becomes null, a number beyond what a double holds the largest that it does hold. A
+// key that stands twice in an object, and more than 48 levels, are not accepted.
 //
 // The text must be UTF-8; a piece may end inside a character. What comes out does not depend on the pieces.
 #include <string>

@@ -157,9 +157,13 @@ std::vector<Parameter> parameters_of(const Value& object, const Value& root, boo
 
 Value arguments_schema(const Tool& tool) {
   Value schema = tool.parameters.is_table() ? tool.parameters : Value(Table());
-  const bool says = schema.find("type") || schema.find("$ref") || schema.find("anyOf") ||
-                    schema.find("oneOf") || schema.find("allOf");
-  if (!says) schema.table().set("type", "object");
+  const auto has_any = [&](std::initializer_list<std::string_view> words) {
+    return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return schema.find(word); });
+  };
+  const bool composed = has_any({"$ref", "anyOf", "oneOf", "allOf"});
+  if (!composed && !schema.find("type")) schema.table().set("type", "object");
+  const bool closed = has_any({"additionalProperties", "patternProperties", "unevaluatedProperties"});
+  if (!composed && !closed && schema.find("properties")) schema.table().set("additionalProperties", false);
   return schema;
 }
 

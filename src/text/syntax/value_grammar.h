@@ -18,7 +18,8 @@ struct Parameter {
 /// The parameters that the schema of `object` names. `open`: it names none and allows any.
 std::vector<Parameter> parameters_of(const Value& object, const Value& root, bool& open);
 
-/// The schema of a tool's arguments: an object, whatever the tool says.
+/// The schema of a tool's arguments: an object, whatever the tool says. A tool that names its parameters and
+/// says nothing about others takes no others.
 Value arguments_schema(const Tool& tool);
 
 /// A value as plain text and its closing tag: enumerations as they are spelled, strings by length and pattern

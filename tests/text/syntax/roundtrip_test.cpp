@@ -130,7 +130,8 @@ TEST_P(RoundTrip, CallsComeBack) {
     std::string arguments;
     int complete = 0;
     for (const Piece& piece : pieces) {
-      if (const auto* start = std::get_if<ToolStartPiece>(&piece)) EXPECT_EQ(start->name, call.tool.name);
+      const auto* start = std::get_if<ToolStartPiece>(&piece);
+      EXPECT_EQ(start ? start->name : call.tool.name, call.tool.name);
       if (const auto* delta = std::get_if<ToolArgumentsPiece>(&piece)) arguments += delta->json_delta;
       if (const auto* end = std::get_if<ToolEndPiece>(&piece)) complete += end->complete ? 1 : 0;
     }
