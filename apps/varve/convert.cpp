@@ -84,16 +84,21 @@ class Convert : public Command {
   }
 
   void declare(Options& options) override {
-    options.positional({"SOURCE", "", "A directory, a .gguf file, a card's name or org/name in Hugging Face's cache"},
-                       source_, true);
+    options.positional(
+        {"SOURCE", "", "A directory, a .gguf file, a card's name or org/name in Hugging Face's cache"},
+        source_, true);
     options.positional({"DEST", "", "The directory to make"}, destination_, false);
     options.positional({"BITS", "", "The same as --bits"}, short_bits_, false);
     declare_recipe(options);
-    options.text({"--shard-size", "SIZE", "The most one file of weights may hold: 5G (default), 500M"}, shard_size_);
-    options.flag("--dry-run", "Print what would become of every tensor, sizes and memory; write nothing", dry_run_);
+    options.text({"--shard-size", "SIZE", "The most one file of weights may hold: 5G (default), 500M"},
+                 shard_size_);
+    options.flag("--dry-run", "Print what would become of every tensor, sizes and memory; write nothing",
+                 dry_run_);
     options.flag("--force", "Replace DEST, once the conversion is whole", force_);
-    options.text({"--quality", "FILE", "Afterwards measure the result against SOURCE on this text"}, quality_);
-    options.integer({"--threads", "N", "Threads; otherwise every core this process may use"}, {1, 1024}, threads_);
+    options.text({"--quality", "FILE", "Afterwards measure the result against SOURCE on this text"},
+                 quality_);
+    options.integer({"--threads", "N", "Threads; otherwise every core this process may use"}, {1, 1024},
+                    threads_);
     options.text({"--family", "FILE", "Use this family file instead of the one that matches"}, family_);
     options.flag("--json", "Print one object", json_);
   }
@@ -112,27 +117,32 @@ class Convert : public Command {
     const family::MlxForm form = family::mlx_form(checkpoint, library);
     convert::Options options = options_for(located, checkpoint);
     options.shard_bytes = shard_bytes;
-    if (dry_run_) return print_plan(convert::plan_conversion(checkpoint, form, recipe, shard_bytes), form, options);
+    if (dry_run_)
+      return print_plan(convert::plan_conversion(checkpoint, form, recipe, shard_bytes), form, options);
     return convert(checkpoint, form, recipe, std::move(options));
   }
 
  private:
   void declare_recipe(Options& options) {
     options.integer({"--bits", "N", "2, 3, 4 (default), 5, 6 or 8"}, {1, 64}, recipe_.bits);
-    options.integer({"--group-size", "N", "Numbers that share a scale: 32, 64 (default) or 128"}, {1, 1 << 20},
-                    recipe_.group_size);
-    options.choice({"--mode", "WORD", "affine (default), mxfp4, nvfp4 or mxfp8"}, {"affine", "mxfp4", "nvfp4", "mxfp8"},
-                   recipe_.mode);
-    options.integer({"--embed-bits", "N", "The embedding in affine words of N bits"}, {1, 64}, recipe_.embed_bits);
+    options.integer({"--group-size", "N", "Numbers that share a scale: 32, 64 (default) or 128"},
+                    {1, 1 << 20}, recipe_.group_size);
+    options.choice({"--mode", "WORD", "affine (default), mxfp4, nvfp4 or mxfp8"},
+                   {"affine", "mxfp4", "nvfp4", "mxfp8"}, recipe_.mode);
+    options.integer({"--embed-bits", "N", "The embedding in affine words of N bits"}, {1, 64},
+                    recipe_.embed_bits);
     options.integer({"--head-bits", "N", "The head in affine words of N bits"}, {1, 64}, recipe_.head_bits);
     options.choice({"--recipe", "WORD", "MLX's mixed bits: mixed_2_6, mixed_3_4, mixed_3_6 or mixed_4_6"},
                    convert::mixed_recipes(), recipe_.mixed);
-    options.text({"--rules", "FILE", "TOML: a pattern of module names = { bits, group_size, mode } or { keep = true }"},
+    options.text({"--rules", "FILE",
+                  "TOML: a pattern of module names = { bits, group_size, mode } or { keep = true }"},
                  rules_);
-    options.choice({"--dtype", "WORD", "Of scales and of what is not quantised; otherwise the config's torch_dtype"},
-                   {"float16", "bfloat16", "float32"}, recipe_.dtype);
+    options.choice(
+        {"--dtype", "WORD", "Of scales and of what is not quantised; otherwise the config's torch_dtype"},
+        {"float16", "bfloat16", "float32"}, recipe_.dtype);
     options.flag("--dequantize", "Write numbers instead of words", recipe_.dequantize);
-    options.flag("--requantize", "Make new words of a source that is quantised already, and say what it costs",
+    options.flag("--requantize",
+                 "Make new words of a source that is quantised already, and say what it costs",
                  recipe_.requantize);
   }
 
@@ -149,7 +159,8 @@ class Convert : public Command {
     return std::move(recipe.value());
   }
 
-  convert::Options options_for(const store::Located& located, const checkpoint::Checkpoint& checkpoint) const {
+  convert::Options options_for(const store::Located& located,
+                               const checkpoint::Checkpoint& checkpoint) const {
     convert::Options options;
     options.destination = destination_;
     options.force = force_;
@@ -167,8 +178,8 @@ class Convert : public Command {
     return options;
   }
 
-  int convert(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form, const convert::Recipe& recipe,
-              convert::Options options) {
+  int convert(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form,
+              const convert::Recipe& recipe, convert::Options options) {
     // A file that reaches a limit of the process (ulimit -f) is an error like a full disk, not the end.
     ::signal(SIGXFSZ, SIG_IGN);
     ThreadPool pool(threads_ ? static_cast<int>(*threads_) : ThreadPool::usable_cores());
@@ -181,7 +192,8 @@ class Convert : public Command {
       options.note = [&](const std::string& line) { tell("{}\n", printable(line)); };
       options.progress = [&](const convert::Progress& progress) {
         using Phase = convert::Progress::Phase;
-        if (progress.phase == Phase::checking) bar.update("checking what is there", progress.done, progress.total);
+        if (progress.phase == Phase::checking)
+          bar.update("checking what is there", progress.done, progress.total);
         if (progress.phase == Phase::converting) bar.update("converting", progress.done, progress.total);
         return !interrupts.pending();
       };
@@ -234,7 +246,8 @@ class Convert : public Command {
     return facts;
   }
 
-  int print_plan(const convert::Plan& plan, const family::MlxForm& form, const convert::Options& options) const {
+  int print_plan(const convert::Plan& plan, const family::MlxForm& form,
+                 const convert::Options& options) const {
     const uint64_t disk = convert::disk_bytes(plan, options), memory = convert::memory_bytes(plan);
     if (json_) {
       Table facts = facts_of(plan, form);
@@ -250,15 +263,17 @@ class Convert : public Command {
     for (const convert::Job& job : plan.jobs) {
       const family::MlxTensor& tensor = form.tensors[job.source];
       fmt::print("{:56} {:20} {:24} -> {:24} {:>9} -> {:>9}\n", printable(tensor.name),
-                 json::dump(Array(tensor.shape.begin(), tensor.shape.end())), convert::format_text(tensor.format),
-                 kind_text(job), size_text(job.source_bytes), size_text(written(plan, job)));
+                 json::dump(Array(tensor.shape.begin(), tensor.shape.end())),
+                 convert::format_text(tensor.format), kind_text(job), size_text(job.source_bytes),
+                 size_text(written(plan, job)));
     }
     fmt::print("\n{:14}{}, {} left out by MLX's form of the family {}\n", "tensors", plan.jobs.size(),
                form.left_out.size(), form.family);
     fmt::print("{:14}{} -> {}, {:.3f} bits per weight, {} {}\n", "size", size_text(plan.source_bytes),
                size_text(plan.tensor_bytes), plan.bits_per_weight(), plan.shards.size(),
                plan.shards.size() == 1 ? "file" : "files");
-    fmt::print("{:14}{} free on the disk of DEST, at most {} of memory\n", "needs", size_text(disk), size_text(memory));
+    fmt::print("{:14}{} free on the disk of DEST, at most {} of memory\n", "needs", size_text(disk),
+               size_text(memory));
     return 0;
   }
 

@@ -25,8 +25,9 @@ class Verify : public Command {
                 "  varve verify my-4bit --json"};
   }
   void declare(Options& options) override {
-    options.positional({"MODEL", "", "A directory, a .gguf file, a card's name or org/name in Hugging Face's cache"},
-                       model_, true);
+    options.positional(
+        {"MODEL", "", "A directory, a .gguf file, a card's name or org/name in Hugging Face's cache"}, model_,
+        true);
     options.text({"--family", "FILE", "Use this family file instead of the one that matches"}, family_);
     options.flag("--json", "Print one object", json_);
   }
@@ -74,8 +75,8 @@ class Verify : public Command {
   static void print(const convert::VerifyReport& report) {
     for (const std::string& line : report.wrong) fmt::print("wrong: {}\n", printable(line));
     for (const std::string& line : report.unchecked) fmt::print("not checked: {}\n", printable(line));
-    fmt::print("{}: {} tensors, {}, {} digests compared\n", report.wrong.empty() ? "whole" : "damaged", report.tensors,
-               size_text(report.bytes), report.digests);
+    fmt::print("{}: {} tensors, {}, {} digests compared\n", report.wrong.empty() ? "whole" : "damaged",
+               report.tensors, size_text(report.bytes), report.digests);
   }
 
   static void print_json(const std::filesystem::path& path, const convert::VerifyReport& report) {

@@ -211,9 +211,11 @@ std::string_view mode_name(QuantMode mode) {
 
 Result<QuantScheme> make_scheme(std::string_view mode, std::optional<int64_t> bits,
                                 std::optional<int64_t> group_size) {
-  const auto* found = std::find_if(kModes.begin(), kModes.end(), [&](const Mode& m) { return m.name == mode; });
+  const auto* found =
+      std::find_if(kModes.begin(), kModes.end(), [&](const Mode& m) { return m.name == mode; });
   if (found == kModes.end())
-    return RequestError{fmt::format("'{}' is no mode; there are affine, mxfp4, nvfp4 and mxfp8", mode), "mode"};
+    return RequestError{fmt::format("'{}' is no mode; there are affine, mxfp4, nvfp4 and mxfp8", mode),
+                        "mode"};
   QuantScheme scheme{.mode = found->mode, .bits = found->bits[0], .group_size = found->group_sizes[0]};
   const auto take = [](const auto& allowed, std::optional<int64_t> asked, int& into) {
     if (!asked) return true;
@@ -221,10 +223,12 @@ Result<QuantScheme> make_scheme(std::string_view mode, std::optional<int64_t> bi
     return *asked > 0 && std::find(allowed.begin(), allowed.end(), *asked) != allowed.end();
   };
   if (!take(found->bits, bits, scheme.bits))
-    return RequestError{fmt::format("mode {} has {} bits, not {}", mode, choices(found->bits), *bits), "bits"};
+    return RequestError{fmt::format("mode {} has {} bits, not {}", mode, choices(found->bits), *bits),
+                        "bits"};
   if (!take(found->group_sizes, group_size, scheme.group_size))
-    return RequestError{fmt::format("mode {} has groups of {}, not {}", mode, choices(found->group_sizes), *group_size),
-                        "group-size"};
+    return RequestError{
+        fmt::format("mode {} has groups of {}, not {}", mode, choices(found->group_sizes), *group_size),
+        "group-size"};
   return scheme;
 }
 

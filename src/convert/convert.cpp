@@ -15,7 +15,7 @@ namespace varve::convert {
 
 namespace {
 
-constexpr size_t kMostText = size_t{1} << 30;         // of a file beside the weights
+constexpr size_t kMostText = size_t{1} << 30;        // of a file beside the weights
 constexpr uint64_t kSmallFiles = uint64_t{8} << 20;  // config, index, manifest, journal and rounding up
 constexpr const char* kIndexName = "model.safetensors.index.json";
 
@@ -83,7 +83,8 @@ class Conversion {
     ShardWriter writer(plan(), destination.work(), [&](size_t job, const std::vector<std::string>& digests) {
       destination.note({.job = job, .digests = digests});
       const std::lock_guard lock(mutex_);
-      std::copy(digests.begin(), digests.end(), digests_.begin() + static_cast<ptrdiff_t>(plan().jobs[job].first));
+      std::copy(digests.begin(), digests.end(),
+                digests_.begin() + static_cast<ptrdiff_t>(plan().jobs[job].first));
     });
     if (!take_up(writer, entries) || !run_jobs(writer)) return false;
     report(Progress::Phase::finishing, 0, 0);
@@ -98,12 +99,15 @@ class Conversion {
     const uint64_t needed = disk_bytes(plan(), options_), there = allocated_bytes(directory);
     const uint64_t missing = needed > there ? needed - there : 0, free = free_bytes(directory);
     if (free >= missing) return;
-    const auto gigabytes = [](uint64_t bytes) { return fmt::format("{:.3f} GB", static_cast<double>(bytes) / 1e9); };
-    throw LoadError({.what = "too little room on the disk",
-                     .where = directory.string(),
-                     .expected = gigabytes(missing) + " free",
-                     .found = gigabytes(free) + " free",
-                     .advice = "Make room or choose a destination on another disk; then run the same command again."});
+    const auto gigabytes = [](uint64_t bytes) {
+      return fmt::format("{:.3f} GB", static_cast<double>(bytes) / 1e9);
+    };
+    throw LoadError(
+        {.what = "too little room on the disk",
+         .where = directory.string(),
+         .expected = gigabytes(missing) + " free",
+         .found = gigabytes(free) + " free",
+         .advice = "Make room or choose a destination on another disk; then run the same command again."});
   }
 
   /// What an earlier run has finished, if its bytes are what it wrote. False: stopped.
@@ -198,12 +202,13 @@ class Conversion {
 
 }  // namespace
 
-void check_destination(const std::filesystem::path& destination, const std::filesystem::path& source, bool force) {
+void check_destination(const std::filesystem::path& destination, const std::filesystem::path& source,
+                       bool force) {
   Destination::check(destination, source, force);
 }
 
-Plan plan_conversion(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form, const Recipe& recipe,
-                     uint64_t shard_bytes) {
+Plan plan_conversion(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form,
+                     const Recipe& recipe, uint64_t shard_bytes) {
   return make_plan({.checkpoint = checkpoint, .form = form, .recipe = recipe, .shard_bytes = shard_bytes});
 }
 

@@ -33,9 +33,9 @@ struct Options {
   std::filesystem::path destination;
   bool force = false;
   uint64_t shard_bytes = kShardBytes;
-  std::string version;               // of this program
-  CardFacts card;                    // source, source_card and licence; the rest is known here
-  std::vector<ExtraFile> files;      // tokenizer and what else belongs to the model
+  std::string version;                            // of this program
+  CardFacts card;                                 // source, source_card and licence; the rest is known here
+  std::vector<ExtraFile> files;                   // tokenizer and what else belongs to the model
   std::function<bool(const Progress&)> progress;  // false stops
   std::function<void(const std::string&)> note;   // a line for people
 };
@@ -55,11 +55,12 @@ struct Outcome {
 
 /// Whether `destination` may be made from `source`: a LoadError when it is there and not to be replaced, or
 /// when that would touch the source. convert() asks again.
-void check_destination(const std::filesystem::path& destination, const std::filesystem::path& source, bool force);
+void check_destination(const std::filesystem::path& destination, const std::filesystem::path& source,
+                       bool force);
 
 /// The plan alone: nothing is written.
-Plan plan_conversion(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form, const Recipe& recipe,
-                     uint64_t shard_bytes = kShardBytes);
+Plan plan_conversion(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form,
+                     const Recipe& recipe, uint64_t shard_bytes = kShardBytes);
 
 /// Bytes that the destination needs on disk.
 uint64_t disk_bytes(const Plan& plan, const Options& options);

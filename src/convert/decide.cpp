@@ -143,7 +143,8 @@ class Decider {
                           : tensor.role == MlxTensor::Role::head    ? recipe_.head
                                                                     : std::nullopt;
     if (by_role)
-      return {.scheme = *by_role, .keep = false, .asked = true, .pinned = false, .entry = scheme_table(*by_role)};
+      return {
+          .scheme = *by_role, .keep = false, .asked = true, .pinned = false, .entry = scheme_table(*by_role)};
     if (mixed_) {
       QuantScheme scheme = recipe_.base;
       scheme.bits = mixed_->more_bits(path) ? recipe_.high_bits : recipe_.low_bits;
@@ -173,14 +174,19 @@ class Decider {
     Decision out;
     out.kind = Decision::Kind::words;
     out.format = ops::mlx_format(tensor.format);
-    // Scales and biases stay as they are, whatever the config calls the model's dtype, unless --dtype says so.
+    // Scales and biases stay as they are, whatever the config calls the model's dtype, unless --dtype says
+    // so.
     if (recipe_.dtype && out.format.encoding == Encoding::affine) out.format.dtype = *recipe_.dtype;
     return out;
   }
 
   Decision decide(const MlxTensor& tensor) {
     if (tensor.as_stored)
-      return {.kind = Decision::Kind::bytes, .dtype = tensor.format.dtype, .format = {}, .loses = false, .entry = {}};
+      return {.kind = Decision::Kind::bytes,
+              .dtype = tensor.format.dtype,
+              .format = {},
+              .loses = false,
+              .entry = {}};
     if (!tensor.module || recipe_.dequantize || stored_) return numbers(tensor);
     const std::string path = module_path(tensor.name);
     const Wish wished = wish(tensor, path);
@@ -233,25 +239,24 @@ class Decider {
 
   [[noreturn]] void refuse_conflicts() const {
     constexpr size_t kMost = 4;
-    std::string found =
-        fmt::format("{}", fmt::join(conflicts_.begin(),
-                                    conflicts_.begin() + std::min(conflicts_.size(), kMost), "; "));
+    std::string found = fmt::format(
+        "{}", fmt::join(conflicts_.begin(), conflicts_.begin() + std::min(conflicts_.size(), kMost), "; "));
     if (conflicts_.size() > kMost) found += fmt::format("; and {} more", conflicts_.size() - kMost);
-    throw LoadError({.what = fmt::format("the source is quantised already, otherwise than asked for, in {} modules",
-                                         conflicts_.size()),
-                     .where = where(),
-                     .expected = "floats, or no option that asks for other words",
-                     .found = std::move(found),
-                     .advice = "Without such options the words are kept without loss. --requantize makes new "
-                               "ones of them and says what that costs; the model's float version loses less."});
+    throw LoadError(
+        {.what = fmt::format("the source is quantised already, otherwise than asked for, in {} modules",
+                             conflicts_.size()),
+         .where = where(),
+         .expected = "floats, or no option that asks for other words",
+         .found = std::move(found),
+         .advice = "Without such options the words are kept without loss. --requantize makes new "
+                   "ones of them and says what that costs; the model's float version loses less."});
   }
 
   /// Whether new words stand beside a table that the source's config had: MLX then writes every one of them
   /// down.
   bool fine_grained(const std::vector<Decision>& decisions) const {
-    const bool kept = std::any_of(decisions.begin(), decisions.end(), [](const Decision& one) {
-      return one.kind == Decision::Kind::words;
-    });
+    const bool kept = std::any_of(decisions.begin(), decisions.end(),
+                                  [](const Decision& one) { return one.kind == Decision::Kind::words; });
     return kept && !recipe_.requantize && checkpoint_.quantization.fallback.has_value();
   }
 
@@ -304,9 +309,8 @@ class Decider {
     std::vector<std::pair<std::string, size_t>> names;
     for (size_t i = 0; i < form_.tensors.size(); ++i)
       if (form_.tensors[i].module) names.emplace_back(module_path(form_.tensors[i].name), i);
-    std::sort(names.begin(), names.end(), [](const auto& a, const auto& b) {
-      return layer_order(a.first) < layer_order(b.first);
-    });
+    std::sort(names.begin(), names.end(),
+              [](const auto& a, const auto& b) { return layer_order(a.first) < layer_order(b.first); });
     return names;
   }
 
@@ -353,7 +357,8 @@ ops::WeightFormat format_of(const QuantScheme& scheme, DType dtype) {
           .group = scheme.group_size};
 }
 
-Decisions decide(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form, const Recipe& recipe) {
+Decisions decide(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form,
+                 const Recipe& recipe) {
   return Decider(checkpoint, form, recipe).run();
 }
 

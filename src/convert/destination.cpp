@@ -88,8 +88,9 @@ void Destination::check(const fs::path& path, const fs::path& source, bool force
     refuse(path, "the source would be overwritten", "Choose another destination.");
   if (!fs::exists(status)) return;
   if (!force)
-    refuse(path, "is there already", "Choose another destination, or give --force to replace it when the "
-                                     "conversion is done.");
+    refuse(path, "is there already",
+           "Choose another destination, or give --force to replace it when the "
+           "conversion is done.");
   if (!fs::is_directory(status) || (!fs::is_empty(full, error) && !fs::exists(full / "config.json", error)))
     refuse(path, "is no model directory, and --force replaces nothing else", "Choose another destination.");
 }
@@ -130,7 +131,8 @@ void Destination::lock() {
       refuse(work_, "another program is converting to the same destination", "Wait for it, or stop it.");
     }
     // Whoever had it may have renamed it between the opening and the lock.
-    struct stat held {}, named {};
+    struct stat held {
+    }, named{};
     if (::fstat(directory_, &held) == 0 && ::stat(work_.c_str(), &named) == 0 && held.st_ino == named.st_ino)
       return;
     ::close(std::exchange(directory_, -1));

@@ -11,7 +11,8 @@ namespace varve::convert {
 [[noreturn]] void fail_write(const char* what, const std::filesystem::path& where);
 
 /// All of `bytes` at `offset`.
-void write_at(int file, std::span<const std::byte> bytes, uint64_t offset, const std::filesystem::path& where);
+void write_at(int file, std::span<const std::byte> bytes, uint64_t offset,
+              const std::filesystem::path& where);
 
 /// fsync() of a file or directory by its path.
 void sync_path(const std::filesystem::path& path);

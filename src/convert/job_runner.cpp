@@ -42,7 +42,8 @@ Piece piece_of(size_t job, std::unique_ptr<Block> block, const std::array<std::s
 std::array<size_t, 3> table_bytes(const ops::WeightFormat& format, int64_t rows, int64_t cols) {
   const ops::WeightView view{.format = format, .rows = rows, .cols = cols};
   const auto scales = static_cast<size_t>(rows * view.scale_row_bytes());
-  return {static_cast<size_t>(rows * view.row_bytes()), scales, format.encoding == Encoding::affine ? scales : 0};
+  return {static_cast<size_t>(rows * view.row_bytes()), scales,
+          format.encoding == Encoding::affine ? scales : 0};
 }
 
 ops::WeightView view_of(const ops::WeightFormat& format, int64_t rows, int64_t cols,
@@ -66,8 +67,9 @@ JobRunner::Extent JobRunner::extent_of(const std::vector<int64_t>& shape) {
 }
 
 nn::SourceMatrix JobRunner::fetch(const std::string& name, const Extent& extent, const Part& part) {
-  nn::SourceMatrix from = part.count == extent.rows ? form_.weights->matrix(name, part.slice)
-                                                    : form_.weights->rows(name, part.slice, part.first, part.count);
+  nn::SourceMatrix from = part.count == extent.rows
+                              ? form_.weights->matrix(name, part.slice)
+                              : form_.weights->rows(name, part.slice, part.first, part.count);
   check(from.view.rows == part.count && from.view.cols == extent.cols, "rows of another shape than planned");
   pages_.expect(from.view.data, static_cast<uint64_t>(from.view.rows * from.view.row_bytes()));
   return from;
@@ -99,8 +101,9 @@ bool JobRunner::run(size_t index, ShardWriter& writer, const Progress& progress)
                                                        : quantised(index, from, writer);
       piece.last = slice + 1 == extent.slices && first + part.count == extent.rows;
       writer.put(std::move(piece));
-      const auto bytes = static_cast<uint64_t>(static_cast<double>(job.source_bytes) / static_cast<double>(all) *
-                                               static_cast<double>(part.count * extent.cols));
+      const auto bytes =
+          static_cast<uint64_t>(static_cast<double>(job.source_bytes) / static_cast<double>(all) *
+                                static_cast<double>(part.count * extent.cols));
       pages_.used(static_cast<uint64_t>(from.view.total_bytes()));
       if (!progress(bytes)) return false;
     }
@@ -111,9 +114,10 @@ Piece JobRunner::small_numbers(size_t index, ShardWriter& writer) {
   const Job& job = plan_.jobs[index];
   const std::vector<float> values = form_.weights->numbers(form_.tensors[job.source].name);
   auto block = writer.take();
-  const auto parts = divide(*block, {values.size() * static_cast<size_t>(dtype_size(job.decision.dtype)), 0, 0});
-  cast_numbers(reinterpret_cast<const std::byte*>(values.data()), DType::f32, static_cast<int64_t>(values.size()),
-               job.decision.dtype, parts[0].data());
+  const auto parts =
+      divide(*block, {values.size() * static_cast<size_t>(dtype_size(job.decision.dtype)), 0, 0});
+  cast_numbers(reinterpret_cast<const std::byte*>(values.data()), DType::f32,
+               static_cast<int64_t>(values.size()), job.decision.dtype, parts[0].data());
   return piece_of(index, std::move(block), parts);
 }
 
@@ -162,10 +166,11 @@ Piece JobRunner::words(size_t index, const nn::SourceMatrix& from, ShardWriter& 
     return piece_of(index, std::move(block), parts);
   }
   const int64_t groups = view.rows * format.groups(view.cols);
-  const bool fits = view.format.encoding == Encoding::kquant
-                        ? ops::affine_tables(view, format.dtype, parts[1].data(), parts[2].data())
-                        : cast_numbers(view.scales, view.format.dtype, groups, format.dtype, parts[1].data()) &&
-                              cast_numbers(view.biases, view.format.dtype, groups, format.dtype, parts[2].data());
+  const bool fits =
+      view.format.encoding == Encoding::kquant
+          ? ops::affine_tables(view, format.dtype, parts[1].data(), parts[2].data())
+          : cast_numbers(view.scales, view.format.dtype, groups, format.dtype, parts[1].data()) &&
+                cast_numbers(view.biases, view.format.dtype, groups, format.dtype, parts[2].data());
   if (!fits) throw WideScales(form_.tensors[job.source].name);
   return piece_of(index, std::move(block), parts);
 }
@@ -219,8 +224,9 @@ void JobRunner::refuse_numbers(size_t index) const {
                    .where = form_.weights->where(),
                    .expected = "finite numbers, in the output's dtype as well",
                    .found = "NaN or infinity",
-                   .advice = "The checkpoint is damaged, or --dtype is too narrow for it. A rule file can keep "
-                             "the module as it is."});
+                   .advice =
+                       "The checkpoint is damaged, or --dtype is too narrow for it. A rule file can keep "
+                       "the module as it is."});
 }
 
 double JobRunner::relative_error() const {

@@ -11,14 +11,16 @@ namespace varve::convert {
 namespace {
 
 constexpr int64_t kFormat = 1;
-constexpr json::Limits kLimits{.bytes = size_t{512} << 20, .depth = 16, .keys = 10'000'000, .text = size_t{1} << 20};
+constexpr json::Limits kLimits{
+    .bytes = size_t{512} << 20, .depth = 16, .keys = 10'000'000, .text = size_t{1} << 20};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& member) {
-  throw LoadError({.what = fmt::format("the manifest lacks \"{}\", or it is of another kind", member),
-                   .where = file.string(),
-                   .expected = "a manifest as `varve convert` writes it",
-                   .found = {},
-                   .advice = "Without the file the checkpoint can still be used and checked, but for digests."});
+  throw LoadError(
+      {.what = fmt::format("the manifest lacks \"{}\", or it is of another kind", member),
+       .where = file.string(),
+       .expected = "a manifest as `varve convert` writes it",
+       .found = {},
+       .advice = "Without the file the checkpoint can still be used and checked, but for digests."});
 }
 
 std::string text_of(const Value& table, const char* key, const std::filesystem::path& file) {
@@ -89,7 +91,8 @@ std::optional<Manifest> Manifest::read(const std::filesystem::path& directory) {
   out.source = text_of(source, "name", file);
   out.source_digest = text_of(source, "digest", file);
   out.recipe = Value(table_of(value, "recipe", file));
-  for (const auto& [name, tensor] : table_of(value, "tensors", file)) out.tensors[name] = read_tensor(tensor, file);
+  for (const auto& [name, tensor] : table_of(value, "tensors", file))
+    out.tensors[name] = read_tensor(tensor, file);
   for (const auto& [name, digest] : table_of(value, "files", file)) {
     if (!digest.is_text()) refuse(file, "files");
     out.files[name] = digest.text();
@@ -97,7 +100,8 @@ std::optional<Manifest> Manifest::read(const std::filesystem::path& directory) {
   return out;
 }
 
-std::map<std::string, Manifest::Tensor> manifest_tensors(const Plan& plan, const std::vector<std::string>& digests) {
+std::map<std::string, Manifest::Tensor> manifest_tensors(const Plan& plan,
+                                                         const std::vector<std::string>& digests) {
   std::map<std::string, Manifest::Tensor> out;
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const OutTensor& tensor = plan.tensors[i];

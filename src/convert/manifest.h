@@ -1,6 +1,6 @@
 #pragma once
-// varve.json of a converted checkpoint: what it was made from and how, and a SHA-256 of every tensor and file,
-// by which `varve verify` proves it whole. No path of the machine that made it stands there.
+// varve.json of a converted checkpoint: what it was made from and how, and a SHA-256 of every tensor and
+// file, by which `varve verify` proves it whole. No path of the machine that made it stands there.
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -35,7 +35,8 @@ struct Manifest {
 };
 
 /// The tensors of a plan with their digests, beside Plan::tensors.
-std::map<std::string, Manifest::Tensor> manifest_tensors(const Plan& plan, const std::vector<std::string>& digests);
+std::map<std::string, Manifest::Tensor> manifest_tensors(const Plan& plan,
+                                                         const std::vector<std::string>& digests);
 
 /// SHA-256 of a text.
 std::string sha256_of(std::string_view text);

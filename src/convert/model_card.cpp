@@ -89,7 +89,8 @@ std::string model_card(const CardFacts& facts) {
   out += "library_name: mlx\n" + pipeline + "tags:\n";
   for (const std::string& tag : tags) out += fmt::format("- {}\n", tag);
   out += fmt::format(
-      "---\n\nMade from {} by `varve convert` {}: {}, {:.3f} bits per weight, in MLX's format. What each tensor "
+      "---\n\nMade from {} by `varve convert` {}: {}, {:.3f} bits per weight, in MLX's format. What each "
+      "tensor "
       "was made with\nstands in config.json, its digest in varve.json.\n",
       facts.source, facts.version, facts.how, facts.bits_per_weight);
   return out;

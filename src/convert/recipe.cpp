@@ -127,9 +127,9 @@ Result<Recipe> make_recipe(const RecipeOptions& options) {
     const auto* found = std::find_if(kMixed.begin(), kMixed.end(),
                                      [&](const Mixed& one) { return one.name == options.mixed; });
     if (found == kMixed.end())
-      return RequestError{fmt::format("'{}' is no recipe; there are {}", options.mixed,
-                                      fmt::join(mixed_recipes(), ", ")),
-                          "recipe"};
+      return RequestError{
+          fmt::format("'{}' is no recipe; there are {}", options.mixed, fmt::join(mixed_recipes(), ", ")),
+          "recipe"};
     recipe.mixed = found->name;
     recipe.low_bits = found->low;
     recipe.high_bits = found->high;
@@ -137,8 +137,8 @@ Result<Recipe> make_recipe(const RecipeOptions& options) {
   if (!options.dtype.empty()) {
     recipe.dtype = dtype_from_word(options.dtype);
     if (!recipe.dtype)
-      return RequestError{fmt::format("'{}' is no dtype; there are float16, bfloat16 and float32", options.dtype),
-                          "dtype"};
+      return RequestError{
+          fmt::format("'{}' is no dtype; there are float16, bfloat16 and float32", options.dtype), "dtype"};
   }
   recipe.dequantize = options.dequantize;
   recipe.requantize = options.requantize;
@@ -185,13 +185,15 @@ Table scheme_table(const QuantScheme& scheme) {
 }
 
 std::string scheme_text(const QuantScheme& scheme) {
-  return fmt::format("{} {}-bit, group {}", checkpoint::mode_name(scheme.mode), scheme.bits, scheme.group_size);
+  return fmt::format("{} {}-bit, group {}", checkpoint::mode_name(scheme.mode), scheme.bits,
+                     scheme.group_size);
 }
 
 std::string format_text(const ops::WeightFormat& format) {
   constexpr const char* kNames[] = {"", "affine", "mxfp4", "nvfp4", "mxfp8", "fp8", "K-quant"};
   if (format.encoding == ops::Encoding::dense) return std::string(dtype_name(format.dtype));
-  return fmt::format("{} {}-bit, group {}", kNames[static_cast<size_t>(format.encoding)], format.bits, format.group);
+  return fmt::format("{} {}-bit, group {}", kNames[static_cast<size_t>(format.encoding)], format.bits,
+                     format.group);
 }
 
 }  // namespace varve::convert

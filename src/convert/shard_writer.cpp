@@ -15,9 +15,9 @@ namespace varve::convert {
 
 namespace {
 
-constexpr size_t kBlocks = 3;                    // one is filled while one is written and one waits
+constexpr size_t kBlocks = 3;  // one is filled while one is written and one waits
 constexpr ptrdiff_t kOpenFiles = 32;
-constexpr size_t kReadBytes = size_t{4} << 20;   // at a time, to hash what is there
+constexpr size_t kReadBytes = size_t{4} << 20;  // at a time, to hash what is there
 
 struct File {
   int fd;

@@ -36,7 +36,8 @@ void SourcePages::expect(const std::byte* at, uint64_t bytes) {
     const bool goes_on = expected_until_ > at && expected_until_ <= until;
     for (const std::byte* step = goes_on ? expected_until_ : at; step < until; step += kStep) {
       void* page = page_of(step);
-      const size_t length = static_cast<size_t>(std::min(step + kStep, until) - static_cast<std::byte*>(page));
+      const size_t length =
+          static_cast<size_t>(std::min(step + kStep, until) - static_cast<std::byte*>(page));
       ::madvise(page, length, MADV_WILLNEED);
     }
     expected_until_ = until;

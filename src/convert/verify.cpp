@@ -26,7 +26,8 @@ namespace {
 
 constexpr const char* kIndexName = "model.safetensors.index.json";
 constexpr size_t kStep = size_t{16} << 20;  // hashed at a time
-constexpr json::Limits kIndexLimits{.bytes = 100'000'000, .depth = 8, .keys = 1'100'000, .text = size_t{1} << 20};
+constexpr json::Limits kIndexLimits{
+    .bytes = 100'000'000, .depth = 8, .keys = 1'100'000, .text = size_t{1} << 20};
 
 struct Found {
   std::string file;
@@ -117,10 +118,12 @@ class Verifier {
         wrong(kIndexName, fmt::format("tensor {} is in {}, not in {}", tensor, found->second.file, place));
     }
     for (const auto& [name, found] : tensors_)
-      if (!listed.contains(name)) wrong(kIndexName, fmt::format("tensor {} of {} is not in it", name, found.file));
+      if (!listed.contains(name))
+        wrong(kIndexName, fmt::format("tensor {} of {} is not in it", name, found.file));
     const Value* total = index.find_path("metadata.total_size");
     if (total && !(*total == Value(report_.bytes)))
-      wrong(kIndexName, fmt::format("total_size is {}, the shards hold {} bytes", json::dump(*total), report_.bytes));
+      wrong(kIndexName,
+            fmt::format("total_size is {}, the shards hold {} bytes", json::dump(*total), report_.bytes));
   }
 
   void check_manifest() {
@@ -165,10 +168,11 @@ class Verifier {
       return true;
     }
     const checkpoint::SafetensorsEntry& entry = found->second.entry;
-    if (found->second.file != tensor.file || entry.shape != tensor.shape || dtype_name(entry.dtype) != tensor.dtype)
+    if (found->second.file != tensor.file || entry.shape != tensor.shape ||
+        dtype_name(entry.dtype) != tensor.dtype)
       wrong(found->second.file, fmt::format("tensor {} is {} [{}], in the manifest {} [{}] in {}", name,
-                                            dtype_name(entry.dtype), fmt::join(entry.shape, ", "), tensor.dtype,
-                                            fmt::join(tensor.shape, ", "), tensor.file));
+                                            dtype_name(entry.dtype), fmt::join(entry.shape, ", "),
+                                            tensor.dtype, fmt::join(tensor.shape, ", "), tensor.file));
     store::Sha256 hash;
     const auto bytes = found->second.bytes();
     for (size_t at = 0; at < bytes.size(); at += kStep) {
@@ -223,7 +227,8 @@ std::string one_line(const std::string& text) {
   return out;
 }
 
-VerifyReport verify(const fs::path& path, const family::FamilyLibrary& library, const VerifyOptions& options) {
+VerifyReport verify(const fs::path& path, const family::FamilyLibrary& library,
+                    const VerifyOptions& options) {
   return Verifier(path, library, options).run();
 }
 

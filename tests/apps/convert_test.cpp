@@ -58,10 +58,12 @@ fs::path large_source() {
       for (const int64_t size : shape) count *= size;
       std::string bytes(static_cast<size_t>(count) * 2, '\0');
       for (int64_t i = 0; i < count; ++i) {
-        const uint16_t half = f32_to_bf16(static_cast<float>(static_cast<int>(random() % 2001) - 1000) * 1e-4f);
+        const uint16_t half =
+            f32_to_bf16(static_cast<float>(static_cast<int>(random() % 2001) - 1000) * 1e-4f);
         std::memcpy(bytes.data() + 2 * i, &half, 2);
       }
-      tensors.push_back({.name = name, .dtype = "BF16", .shape = std::move(shape), .bytes = std::move(bytes)});
+      tensors.push_back(
+          {.name = name, .dtype = "BF16", .shape = std::move(shape), .bytes = std::move(bytes)});
     };
     add("model.embed_tokens.weight", {kVocab, kHidden});
     for (int i = 0; i < layers; ++i) {
@@ -70,13 +72,15 @@ fs::path large_source() {
         add(layer + norm + ".weight", {kHidden});
       for (const char* module : {"q_proj", "k_proj", "v_proj", "o_proj"})
         add(layer + "self_attn." + module + ".weight", {kHidden, kHidden});
-      for (const char* module : {"gate_proj", "up_proj"}) add(layer + "mlp." + module + ".weight", {kInner, kHidden});
+      for (const char* module : {"gate_proj", "up_proj"})
+        add(layer + "mlp." + module + ".weight", {kInner, kHidden});
       add(layer + "mlp.down_proj.weight", {kHidden, kInner});
     }
     add("model.norm.weight", {kHidden});
     write_file(made / "model.safetensors", safetensors(tensors, true));
     write_file(made / "config.json",
-               R"({"model_type": "llama", "hidden_size": 512, "num_hidden_layers": )" + std::to_string(layers) +
+               R"({"model_type": "llama", "hidden_size": 512, "num_hidden_layers": )" +
+                   std::to_string(layers) +
                    R"(, "vocab_size": 4096, "num_attention_heads": 8, "num_key_value_heads": 8,
                    "intermediate_size": 1024, "max_position_embeddings": 64, "rms_norm_eps": 1e-05,
                    "tie_word_embeddings": true, "torch_dtype": "bfloat16"})");
@@ -106,7 +110,8 @@ int convert_and_signal(const std::vector<std::string>& words, std::chrono::micro
 
 TEST(ConvertCommand, MakesACheckpointThatRuns) {
   const fs::path out = scratch_dir() / "out";
-  const Outcome done = run_varve({"convert", golden("llama-biases").string(), out.string(), "--group-size", "32"});
+  const Outcome done =
+      run_varve({"convert", golden("llama-biases").string(), out.string(), "--group-size", "32"});
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(done.out, out.string() + "\n");
   EXPECT_THAT(done.err, HasSubstr("bits per weight"));
@@ -139,7 +144,8 @@ TEST(ConvertCommand, TakesTheShortFormAndEveryOption) {
   const Value ruled = convert("ruled", {"--rules", (dir / "rules.toml").string(), "--group-size", "32"});
   EXPECT_EQ(ruled.find("quantization")->find("lm_head")->find("bits")->integer(), 2);
   convert("dtype", {"--dtype", "float16", "--group-size", "32"});
-  EXPECT_THAT(run_varve({"inspect", (dir / "dtype").string()}).out, AllOf(HasSubstr(" F16 "), Not(HasSubstr("BF16"))));
+  EXPECT_THAT(run_varve({"inspect", (dir / "dtype").string()}).out,
+              AllOf(HasSubstr(" F16 "), Not(HasSubstr("BF16"))));
   EXPECT_EQ(convert("numbers", {"--dequantize"}).find("quantization"), nullptr);
   convert("shards", {"--group-size", "32", "--shard-size", "1M", "--threads", "1"});
   const Outcome forced = run_varve({"convert", source, (dir / "short").string(), "--force", "--json"});
@@ -156,7 +162,8 @@ TEST(ConvertCommand, RefusesWithOneClearError) {
     EXPECT_EQ(done.code, 2) << done.err;
     return done.err;
   };
-  EXPECT_THAT(usage({source, out, "--mode", "mxfp4", "--bits", "3"}), HasSubstr("mode mxfp4 has 4 bits, not 3"));
+  EXPECT_THAT(usage({source, out, "--mode", "mxfp4", "--bits", "3"}),
+              HasSubstr("mode mxfp4 has 4 bits, not 3"));
   EXPECT_THAT(usage({source, out, "7"}), HasSubstr("not 7"));
   EXPECT_THAT(usage({source, out, "four"}), HasSubstr("is no number of bits"));
   EXPECT_THAT(usage({source, out, "4", "--bits", "4"}), HasSubstr("twice"));
@@ -169,7 +176,8 @@ TEST(ConvertCommand, RefusesWithOneClearError) {
   const Outcome there = run_varve({"convert", source, (dir / "there").string()});
   EXPECT_EQ(there.code, 1);
   EXPECT_THAT(there.err, HasSubstr("is there already"));
-  EXPECT_THAT(run_varve({"convert", source, source, "--force"}).err, HasSubstr("the source would be overwritten"));
+  EXPECT_THAT(run_varve({"convert", source, source, "--force"}).err,
+              HasSubstr("the source would be overwritten"));
   EXPECT_FALSE(fs::exists(out));
 }
 
@@ -200,10 +208,12 @@ TEST(ConvertCommand, RefusesSourcesThatItDoesNotRead) {
 TEST(ConvertCommand, DryRunTellsAllAndWritesNothing) {
   const fs::path dir = scratch_dir();
   const std::string source = golden("llama-biases").string();
-  const Outcome text = run_varve({"convert", source, (dir / "out").string(), "--dry-run", "--group-size", "32"});
+  const Outcome text =
+      run_varve({"convert", source, (dir / "out").string(), "--dry-run", "--group-size", "32"});
   EXPECT_EQ(text.code, 0) << text.err;
-  EXPECT_THAT(text.out, AllOf(HasSubstr("model.layers.1.mlp.down_proj.weight"), HasSubstr("affine 4-bit, group 32"),
-                              HasSubstr("of memory"), HasSubstr("bits per weight")));
+  EXPECT_THAT(text.out,
+              AllOf(HasSubstr("model.layers.1.mlp.down_proj.weight"), HasSubstr("affine 4-bit, group 32"),
+                    HasSubstr("of memory"), HasSubstr("bits per weight")));
   const Outcome plan = run_varve({"convert", source, "--dry-run", "--json", "--group-size", "32"});
   const Value facts = parsed(plan.out);
   EXPECT_GT(facts.find("disk_bytes")->integer(), facts.find("bytes")->integer());
@@ -221,7 +231,8 @@ TEST(ConvertCommand, KilledAnywhereGoesOnWithTheSameFiles) {
   const std::string source = large_source().string();
   const auto begin = std::chrono::steady_clock::now();
   ASSERT_EQ(run_varve({"convert", source, whole.string(), "--shard-size", "4M"}).code, 0);
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  const auto took =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
   const auto expected = files_in(whole);
   std::mt19937 random(11);
   int killed = 0;
@@ -296,7 +307,8 @@ TEST(ConvertCommand, RequantisingSaysWhatItCosts) {
   const Outcome refused = run_varve({"convert", source, out.string(), "2"});
   EXPECT_EQ(refused.code, 1);
   EXPECT_THAT(refused.err, HasSubstr("--requantize"));
-  const Outcome done = run_varve({"convert", source, out.string(), "2", "--group-size", "32", "--requantize"});
+  const Outcome done =
+      run_varve({"convert", source, out.string(), "2", "--group-size", "32", "--requantize"});
   EXPECT_EQ(done.code, 0) << done.err;
   EXPECT_THAT(done.err, HasSubstr("what the new words cost: relative error of"));
 }
@@ -316,10 +328,11 @@ TEST(ConvertCommand, MeasuresTheResult) {
   VARVE_NEEDS(source);
   const fs::path text = scratch_dir() / "text";
   std::string story;
-  for (int i = 0; i < 20; ++i) story += "Once upon a time, there was a little girl named Lily. She loved to play. ";
+  for (int i = 0; i < 20; ++i)
+    story += "Once upon a time, there was a little girl named Lily. She loved to play. ";
   write_file(text, story);
-  const Outcome done =
-      run_varve({"convert", source.string(), out.string(), "8", "--group-size", "32", "--quality", text.string(), "--json"});
+  const Outcome done = run_varve({"convert", source.string(), out.string(), "8", "--group-size", "32",
+                                  "--quality", text.string(), "--json"});
   ASSERT_EQ(done.code, 0) << done.err;
   const Value facts = parsed(done.out);
   EXPECT_LT(facts.find_path("quality.kl_mean")->number(), 0.01);

@@ -28,7 +28,8 @@ TEST(Convert, WritesHeadersAsMlxDoes) {
   uint64_t length = 0;
   std::memcpy(&length, file.data(), 8);
   const std::string header = file.substr(8, length);
-  EXPECT_TRUE(header.starts_with(R"({"__metadata__":{"format":"mlx"},"lm_head.biases":{"data_offsets":[)")) << header;
+  EXPECT_TRUE(header.starts_with(R"({"__metadata__":{"format":"mlx"},"lm_head.biases":{"data_offsets":[)"))
+      << header;
   EXPECT_EQ(header.find(' '), std::string::npos);
   const Value read = json::parse(header, {.bytes = size_t{1} << 20}).value();
   std::vector<std::string> names = read.table().keys();
@@ -104,7 +105,8 @@ TEST(Convert, ManifestHoldsTheDigestOfEverything) {
   const auto result = checkpoint::Checkpoint::open(directory);
   for (const auto& [name, tensor] : manifest.tensors) {
     const checkpoint::Tensor& found = *result.find(name);
-    EXPECT_EQ(sha256_of({reinterpret_cast<const char*>(found.bytes.data()), found.bytes.size()}), tensor.sha256);
+    EXPECT_EQ(sha256_of({reinterpret_cast<const char*>(found.bytes.data()), found.bytes.size()}),
+              tensor.sha256);
     EXPECT_EQ(found.bytes.size(), tensor.bytes);
   }
   const auto files = files_in(directory);
@@ -112,7 +114,8 @@ TEST(Convert, ManifestHoldsTheDigestOfEverything) {
   EXPECT_EQ(manifest.files.size() + 2, files.size());  // the weights and the manifest itself
   EXPECT_EQ(files.at("templates/a.jinja"), "a");
   EXPECT_EQ(files.at("generation_config.json"), "{\"top_k\": 4}");
-  for (const auto& [name, text] : files) EXPECT_EQ(text.find(test::scratch_dir().parent_path().string()), text.npos) << name;
+  for (const auto& [name, text] : files)
+    EXPECT_EQ(text.find(test::scratch_dir().parent_path().string()), text.npos) << name;
 }
 
 TEST(Convert, LeavesNothingBesideTheDestination) {

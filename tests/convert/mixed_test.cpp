@@ -15,7 +15,8 @@ std::vector<std::string> modules_of(int layers, const std::string& prefix = "mod
   return modules;
 }
 
-std::vector<int> layers_with_more(int layers, const std::string& module, const std::string& prefix = "model.") {
+std::vector<int> layers_with_more(int layers, const std::string& module,
+                                  const std::string& prefix = "model.") {
   const MixedLayers mixed(modules_of(layers, prefix), "here");
   std::vector<int> out;
   for (int i = 0; i < layers; ++i)
@@ -42,7 +43,10 @@ TEST(Mixed, OnlySomeModulesHaveMoreAndTheHeadAlways) {
 }
 
 TEST(Mixed, AModelWithoutWayDownIsRefused) {
-  EXPECT_THAT(fixture::error_of([] { MixedLayers({"a.fc1", "a.fc2"}, "here"); }), testing::HasSubstr("down_proj"));
+  EXPECT_THAT(fixture::error_of([] {
+                MixedLayers({"a.fc1", "a.fc2"}, "here");
+              }),
+              testing::HasSubstr("down_proj"));
 }
 
 }  // namespace

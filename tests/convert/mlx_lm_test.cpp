@@ -1,5 +1,5 @@
-// What mlx-lm writes for tiny checkpoints (tests/cases/convert, made by tools/convert/expectations.py): names,
-// types, shapes, config.json, the index's totals, and the bits of everything that is not quantised.
+// What mlx-lm writes for tiny checkpoints (tests/cases/convert, made by tools/convert/expectations.py):
+// names, types, shapes, config.json, the index's totals, and the bits of everything that is not quantised.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,7 +23,9 @@ std::vector<fs::path> cases() {
 
 RecipeOptions options_of(const Value& table) {
   RecipeOptions options;
-  const auto text = [&](const char* key) { return table.find(key) ? table.find(key)->text() : std::string(); };
+  const auto text = [&](const char* key) {
+    return table.find(key) ? table.find(key)->text() : std::string();
+  };
   const auto number = [&](const char* key) {
     return table.find(key) ? std::optional(table.find(key)->integer()) : std::nullopt;
   };
@@ -61,7 +63,8 @@ TEST_P(MlxLm, WritesTheSame) {
   }
   for (const auto& [name, tensor] : expected) EXPECT_EQ(found[name], json::dump(tensor)) << name;
   EXPECT_EQ(found.size(), expected.size());
-  for (const auto& [name, digest] : case_.find("sha256")->table()) EXPECT_EQ(digests[name], digest.text()) << name;
+  for (const auto& [name, digest] : case_.find("sha256")->table())
+    EXPECT_EQ(digests[name], digest.text()) << name;
   EXPECT_EQ(header.metadata, (std::vector<std::pair<std::string, std::string>>{{"format", "mlx"}}));
 }
 

@@ -11,7 +11,8 @@ namespace varve::convert {
 namespace {
 
 TEST(Numbers, AreRoundedAsTheirTypesRound) {
-  const std::vector<float> values{0.0f, -0.0f, 1.0f, 1.00390625f, 3.14159265f, 65504.0f, 65519.0f, 1e-8f, -2.5f};
+  const std::vector<float> values{0.0f,     -0.0f,    1.0f,  1.00390625f, 3.14159265f,
+                                  65504.0f, 65519.0f, 1e-8f, -2.5f};
   for (const DType dtype : {DType::f16, DType::bf16, DType::f32}) {
     std::vector<std::byte> out(values.size() * 4);
     EXPECT_TRUE(cast_numbers(reinterpret_cast<const std::byte*>(values.data()), DType::f32,
@@ -33,7 +34,8 @@ TEST(Numbers, AreRoundedAsTheirTypesRound) {
 TEST(Numbers, SayWhenOneDoesNotFit) {
   std::byte out[2];
   for (const float value : {65520.0f, -70000.0f, 3e38f})
-    EXPECT_FALSE(cast_numbers(reinterpret_cast<const std::byte*>(&value), DType::f32, 1, DType::f16, out)) << value;
+    EXPECT_FALSE(cast_numbers(reinterpret_cast<const std::byte*>(&value), DType::f32, 1, DType::f16, out))
+        << value;
   const float infinite = std::numeric_limits<float>::infinity();
   EXPECT_TRUE(cast_numbers(reinterpret_cast<const std::byte*>(&infinite), DType::f32, 1, DType::f16, out));
 }
@@ -45,7 +47,8 @@ TEST(Numbers, OfWordsAreThoseThatTheFormatDefines) {
     std::vector<float> expected(5 * 256), found(expected.size());
     ops::dequantize_rows(matrix.view(), 0, 5, expected.data());
     to_numbers(matrix.view(), DType::f32, reinterpret_cast<std::byte*>(found.data()), engine.machine());
-    EXPECT_EQ(std::memcmp(expected.data(), found.data(), expected.size() * 4), 0) << test::format_name(format);
+    EXPECT_EQ(std::memcmp(expected.data(), found.data(), expected.size() * 4), 0)
+        << test::format_name(format);
   }
 }
 

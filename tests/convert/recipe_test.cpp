@@ -53,15 +53,17 @@ TEST(Recipe, RefusesWhatDoesNotGoTogether) {
 
 TEST(Recipe, EmbeddingAndHeadAreAffineWhateverTheMode) {
   const Recipe recipe = fixture::recipe_of({.mode = "mxfp4", .embed_bits = 8, .head_bits = 6});
-  EXPECT_EQ(*recipe.embedding, (checkpoint::QuantScheme{.mode = QuantMode::affine, .bits = 8, .group_size = 64}));
+  EXPECT_EQ(*recipe.embedding,
+            (checkpoint::QuantScheme{.mode = QuantMode::affine, .bits = 8, .group_size = 64}));
   EXPECT_EQ(recipe.head->bits, 6);
   EXPECT_EQ(fixture::recipe_of({.group_size = 32, .embed_bits = 8}).embedding->group_size, 32);
 }
 
 TEST(Recipe, RulesAreReadInTheOrderOfTheFile) {
-  const Recipe recipe = fixture::recipe_of(with_rules("\"*.v_proj\" = { bits = 6 }\n"
-                                                      "\"lm_head\" = { keep = true }\n"
-                                                      "\"*\" = { mode = \"mxfp8\" }\n"));
+  const Recipe recipe =
+      fixture::recipe_of(with_rules("\"*.v_proj\" = { bits = 6 }\n"
+                                    "\"lm_head\" = { keep = true }\n"
+                                    "\"*\" = { mode = \"mxfp8\" }\n"));
   ASSERT_EQ(recipe.rules.size(), 3u);
   EXPECT_EQ(recipe.rules[0].pattern, "*.v_proj");
   EXPECT_EQ(recipe.rules[0].scheme.bits, 6);
@@ -71,8 +73,11 @@ TEST(Recipe, RulesAreReadInTheOrderOfTheFile) {
 }
 
 TEST(Recipe, RulesThatCannotBeMeantAreNamedWithTheirLine) {
-  const auto told = [](const std::string& text) { return error_of([&] { make_recipe(with_rules(text)).ok(); }); };
-  EXPECT_THAT(told("\n\"*\" = { bit = 4 }\n"), AllOf(HasSubstr("rules.toml:2"), HasSubstr("Did you mean \"bits\"?")));
+  const auto told = [](const std::string& text) {
+    return error_of([&] { make_recipe(with_rules(text)).ok(); });
+  };
+  EXPECT_THAT(told("\n\"*\" = { bit = 4 }\n"),
+              AllOf(HasSubstr("rules.toml:2"), HasSubstr("Did you mean \"bits\"?")));
   EXPECT_THAT(told("\"*\" = { bits = 7 }\n"), HasSubstr("not 7"));
   EXPECT_THAT(told("\"*\" = { bits = \"4\" }\n"), HasSubstr("a whole number"));
   EXPECT_THAT(told("\"*\" = { keep = true, bits = 4 }\n"), HasSubstr("says nothing else"));

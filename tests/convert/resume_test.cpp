@@ -30,7 +30,8 @@ class Resume : public testing::Test {
     options.note = [&](const std::string& line) { notes_ += line; };
     options.shard_bytes = 30'000;
     fixture::Engine engine;
-    outcome_ = convert(source_.checkpoint, source_.form, fixture::recipe_of(recipe), options, engine.machine());
+    outcome_ =
+        convert(source_.checkpoint, source_.form, fixture::recipe_of(recipe), options, engine.machine());
     return outcome_.finished;
   }
   std::map<std::string, std::string> expected() {

@@ -59,8 +59,8 @@ TEST_F(Verify, FindsOneByteThatIsAnother) {
   file.seekp(-1, std::ios::end);
   file.put(static_cast<char>(last ^ 1));
   file.close();
-  EXPECT_THAT(check(dir_).wrong,
-              ElementsAre(AllOf(HasSubstr(shard().filename().string()), HasSubstr("is not as it was written"))));
+  EXPECT_THAT(check(dir_).wrong, ElementsAre(AllOf(HasSubstr(shard().filename().string()),
+                                                   HasSubstr("is not as it was written"))));
 }
 
 TEST_F(Verify, FindsFilesThatAreCutMissingOrChanged) {
@@ -122,8 +122,8 @@ TEST_F(Verify, AHostileManifestIsAFinding) {
 }
 
 TEST_F(Verify, StopsWhenTold) {
-  const VerifyReport report = verify(dir_, family::FamilyLibrary::builtin(),
-                                     {.progress = [](uint64_t, uint64_t) { return false; }});
+  const VerifyReport report =
+      verify(dir_, family::FamilyLibrary::builtin(), {.progress = [](uint64_t, uint64_t) { return false; }});
   EXPECT_THAT(report.unchecked, Contains(HasSubstr("stopped")));
 }
 

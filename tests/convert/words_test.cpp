@@ -39,11 +39,12 @@ TEST(Words, AreThoseOfTheBackend) {
   int compared = 0;
   for (const family::MlxTensor& tensor : source.form.tensors) {
     if (!tensor.module || tensor.shape.back() % 32 != 0) continue;
-    const ops::WeightFormat format{.encoding = ops::Encoding::affine, .dtype = tensor.format.dtype, .bits = 5, .group = 32};
+    const ops::WeightFormat format{
+        .encoding = ops::Encoding::affine, .dtype = tensor.format.dtype, .bits = 5, .group = 32};
     const int64_t rows = tensor.shape[0], cols = tensor.shape[1], groups = rows * cols / 32;
     const size_t size = static_cast<size_t>(dtype_size(format.dtype));
-    std::vector<std::byte> words(static_cast<size_t>(rows * cols * 5 / 8)), scales(static_cast<size_t>(groups) * size),
-        biases(scales.size());
+    std::vector<std::byte> words(static_cast<size_t>(rows * cols * 5 / 8)),
+        scales(static_cast<size_t>(groups) * size), biases(scales.size());
     const auto from = source.form.weights->matrix(tensor.name);
     ASSERT_EQ(engine.machine().backend.quantize({.rows = from.view.data,
                                                  .dtype = from.view.format.dtype,
@@ -85,9 +86,10 @@ TEST_P(Kept, LosesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Kept,
-                         testing::Values("gguf-llama-q4", "gguf-llama-q8_0", "gguf-phi3-q5", "gguf-gpt_oss-mxfp4",
-                                         "gguf-qwen3moe-q8_0", "mlx-affine-f16", "mlx-mxfp4", "mlx-mxfp8",
-                                         "mlx-nvfp4", "mlx-modes-mixed", "mlx-overrides", "gpt_oss-mxfp4"),
+                         testing::Values("gguf-llama-q4", "gguf-llama-q8_0", "gguf-phi3-q5",
+                                         "gguf-gpt_oss-mxfp4", "gguf-qwen3moe-q8_0", "mlx-affine-f16",
+                                         "mlx-mxfp4", "mlx-mxfp8", "mlx-nvfp4", "mlx-modes-mixed",
+                                         "mlx-overrides", "gpt_oss-mxfp4"),
                          [](const auto& param) {
                            std::string name = param.param;
                            std::replace_if(
@@ -125,13 +127,15 @@ TEST(Words, BecomeNumbers) {
     EXPECT_EQ(result.checkpoint.config.find("quantization"), nullptr);
     EXPECT_EQ(result.checkpoint.config.find("quantization_config"), nullptr);
     for (const family::MlxTensor& tensor : source.form.tensors)
-      EXPECT_EQ(numbers_of(source, tensor.name), numbers_of(result, tensor.name)) << name << " " << tensor.name;
+      EXPECT_EQ(numbers_of(source, tensor.name), numbers_of(result, tensor.name))
+          << name << " " << tensor.name;
   }
 }
 
 TEST(Words, OfAModelPublishedInThemStayWhateverIsAskedOfTheRest) {
   const Source source(golden("gpt_oss-mxfp4"));
-  const Plan plan = plan_conversion(source.checkpoint, source.form, fixture::recipe_of({.bits = 8, .group_size = 32}));
+  const Plan plan =
+      plan_conversion(source.checkpoint, source.form, fixture::recipe_of({.bits = 8, .group_size = 32}));
   int kept = 0, made = 0;
   for (const Job& job : plan.jobs) {
     kept += job.decision.kind == Decision::Kind::words;
@@ -157,7 +161,8 @@ TEST(Words, EmbeddingHeadAndRulesComeBeforeTheDefault) {
   const auto format = [&](const char* name) { return format_text(tensor_of(result, name).format); };
   EXPECT_EQ(format("model.embed_tokens.weight"), "affine 8-bit, group 32");
   EXPECT_EQ(format("lm_head.weight"), "affine 6-bit, group 32");
-  EXPECT_EQ(tensor_of(result, "model.layers.0.self_attn.q_proj.weight").format.encoding, ops::Encoding::dense);
+  EXPECT_EQ(tensor_of(result, "model.layers.0.self_attn.q_proj.weight").format.encoding,
+            ops::Encoding::dense);
   EXPECT_EQ(format("model.layers.1.self_attn.q_proj.weight"), "mxfp8 8-bit, group 32");
   EXPECT_EQ(format("model.layers.1.self_attn.v_proj.weight"), "affine 2-bit, group 32");
   EXPECT_EQ(format("model.layers.1.self_attn.k_proj.weight"), "affine 4-bit, group 32");
@@ -172,7 +177,8 @@ TEST(Words, RulesThatFitNothingAndHeadsThatAreNotThere) {
   const auto plan = [&](const RecipeOptions& o) {
     return error_of([&] { plan_conversion(tied.checkpoint, tied.form, fixture::recipe_of(o)); });
   };
-  EXPECT_THAT(plan(options), AllOf(HasSubstr("rules.toml:1"), HasSubstr("Did you mean \"model.embed_tokens\"?")));
+  EXPECT_THAT(plan(options),
+              AllOf(HasSubstr("rules.toml:1"), HasSubstr("Did you mean \"model.embed_tokens\"?")));
   EXPECT_THAT(plan({.head_bits = 8}), HasSubstr("--embed-bits"));
   EXPECT_EQ(plan({.embed_bits = 8}), "");
 }
@@ -187,8 +193,10 @@ TEST(Words, TernaryMatricesAreCopiedAndNothingElseIsQuantised) {
     copied += job.decision.kind == Decision::Kind::bytes;
   }
   EXPECT_GE(copied, 7);
-  EXPECT_EQ(*outcome.plan.config.find("quantization_config"), *source.checkpoint.config.find("quantization_config"));
-  EXPECT_THAT(error_of([&] { convert_to(test::scratch_dir() / "b", source, {.bits = 4}); }), HasSubstr("ternary"));
+  EXPECT_EQ(*outcome.plan.config.find("quantization_config"),
+            *source.checkpoint.config.find("quantization_config"));
+  EXPECT_THAT(error_of([&] { convert_to(test::scratch_dir() / "b", source, {.bits = 4}); }),
+              HasSubstr("ternary"));
 }
 
 TEST(Words, KQuantsComeWithinTheirBound) {
@@ -201,7 +209,8 @@ TEST(Words, KQuantsComeWithinTheirBound) {
   int checked = 0;
   for (const family::MlxTensor& tensor : source.form.tensors) {
     if (tensor.format.encoding != ops::Encoding::kquant) continue;
-    const std::vector<float> before = numbers_of(source, tensor.name), after = numbers_of(result, tensor.name);
+    const std::vector<float> before = numbers_of(source, tensor.name),
+                             after = numbers_of(result, tensor.name);
     double error = 0, size = 0;
     for (size_t i = 0; i < before.size(); ++i) {
       error += (double{after[i]} - before[i]) * (double{after[i]} - before[i]);
