@@ -106,7 +106,8 @@ Destination::Destination(const fs::path& path) : path_(named(path)), work_(work_
   bool empty = true, ours = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(work_, error)) {
     empty = false;
-    ours = ours || entry.path().filename() == kJournal;
+    // Killed while it wrote its first journal, a conversion leaves the beginning of one under a longer name.
+    ours = ours || entry.path().filename().string().starts_with(kJournal);
   }
   if (empty || ours) return;
   ::close(std::exchange(directory_, -1));
@@ -170,6 +171,8 @@ std::vector<JournalEntry> Destination::begin(const Table& identity, std::string&
       }
       clear([](const fs::path&) { return false; });
     }
+  } else {
+    clear([](const fs::path&) { return false; });
   }
   // Written anew, so that half a line at the end does not swallow the next one.
   std::string text = json::dump(Value(identity)) + "\n";

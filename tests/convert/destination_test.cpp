@@ -62,6 +62,20 @@ TEST(Destination, RefusesADirectoryThatIsNotItsOwn) {
   EXPECT_EQ(read_text(path.parent_path() / ".out.partial" / "mine.txt", 10), "mine");
 }
 
+TEST(Destination, TakesUpWhatWasKilledInItsFirstJournal) {
+  const fs::path path = test::scratch_dir() / "out";
+  fs::path work;
+  {
+    const Destination one(path);
+    work = one.work();
+  }
+  write_text(work / "varve.journal.17.tmp", "{\"pl");
+  Destination again(path);
+  std::string why;
+  EXPECT_TRUE(again.begin(Table{}, why).empty());
+  EXPECT_FALSE(fs::exists(work / "varve.journal.17.tmp"));
+}
+
 TEST(Destination, RemembersJobsOfTheSamePlan) {
   const fs::path path = test::scratch_dir() / "out";
   std::string why;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <mutex>
 #include <vector>
 
 namespace varve::test {
@@ -39,6 +40,8 @@ struct Scratch {
 
 fs::path scratch_dir() {
   static Scratch scratch;
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   const fs::path dir = fs::temp_directory_path() / ("varve-test-" + std::to_string(::getpid()) + "-" +
                                                     std::to_string(scratch.made.size()));
   fs::create_directories(dir);
