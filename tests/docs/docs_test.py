@@ -5,6 +5,7 @@ README's commands that need no model run; every command and option stands in doc
 somewhere; what the README claims to be a program of N lines is one.
 """
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -53,6 +54,16 @@ class DocsTest(unittest.TestCase):
                     self.assertRegex(told, rf"(?m)^  (?:-\w,)?{option}\b(?!-)", f"{page}: varve {name}{rest}")
                 used += 1
         self.assertGreaterEqual(used, 10)
+
+    def test_recipes_of_the_quality_table_are_ones(self):
+        spec = importlib.util.spec_from_file_location("convert_table", SOURCE / "tools/quality/convert_table.py")
+        table = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(table)
+        page = (SOURCE / "docs/quality.md").read_text()
+        for recipe in table.RECIPES:
+            done = run(BINARY, "convert", SOURCE / "tests/cases/golden/llama-head-dim", "--dry-run", *recipe.split())
+            self.assertEqual(done.returncode, 0, f"{recipe}\n{done.stderr}")
+            self.assertIn(f"| `{recipe}` |", page)
 
     def commands(self):
         listed = run(BINARY, "--help").stdout.split("Subcommands:")[1].split("\n\n")[0]
