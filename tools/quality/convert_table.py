@@ -32,8 +32,9 @@ def main():
 
     def measured(name, path, made):
         e = told("eval", path, "--text", text, "--tokens", "4096", "--precision", "exact", "--against", model)
-        print(f"| `{name}` | {made['bytes'] / 1e6:.1f} MB | {made['bits_per_weight']:.2f} | {e['perplexity']:.2f} "
-              f"| {e['perplexity_ratio']:.3f} ± {e['perplexity_ratio_error']:.3f} | {e['kl_mean']:.2g} "
+        ratio, error = e["perplexity_ratio"], e["perplexity_ratio_error"]
+        print(f"| `{name}` | {made['bytes'] / 1e6:.1f} MB | {made['bits_per_weight']:.2f} "
+              f"| {shown(e['perplexity'], 2)} | {shown(ratio, 3)} ± {shown(error, 3)} | {e['kl_mean']:.2g} "
               f"| {e['kl_99']:.2g} | {e['top1_agreement']:.3f} |", flush=True)
 
     print("| `varve convert` | size | bits per weight | perplexity | ratio | KL mean | KL 99th percentile | top-1 |")
@@ -43,6 +44,11 @@ def main():
         measured("--dequantize", plain, told("convert", model, plain, "--dequantize"))
         for recipe in RECIPES:
             measured(recipe, result, told("convert", plain, result, "--force", *recipe.split()))
+
+
+def shown(number, digits):
+    """Without the digits of a large number that mean nothing."""
+    return f"{number:.{digits}f}" if number < 1000 else f"{number:.2g}"
 
 
 if __name__ == "__main__":
