@@ -69,6 +69,9 @@ class LineEditor::Editing {
                 wide(dimmed.substr(at + text.size())) + kInvisible;
     else
       prompt_ = wide(text);
+    // Before the prompt is shown: a key that answers it must not meet the terminal's own editing, which takes
+    // Ctrl-D and the deleting keys for itself.
+    ::el_wset(line_, EL_PREP_TERM, 1);
     int count = 0;
     const wchar_t* typed = ::el_wgets(line_, &count);
     if (!typed) return std::nullopt;
