@@ -68,7 +68,7 @@ class Verify : public Command {
     try {
       runtime::load_text(path);
     } catch (const LoadError& refused) {
-      report.wrong.push_back(convert::one_line(refused.what()));
+      report.wrong.push_back(one_line(refused.what()));
     }
   }
 

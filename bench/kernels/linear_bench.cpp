@@ -9,16 +9,18 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <ctime>
 #include <string>
 
 #include "kernels/linear.h"
 #include "kernels/linear_kernels.h"
+#include "measure.h"
 #include "support/weights.h"
 
 namespace {
 
 using namespace varve;
+using bench::median;
+using bench::seconds_now;
 using kernels::LinearKernels;
 
 struct Options {
@@ -29,11 +31,6 @@ struct Options {
   int64_t cols = 2048, outs = 8192, megabytes = 300;
   int repeats = 7;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -58,13 +55,6 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-/// Of the wall, but of the processor where one thread works alone and foreign load can be left out.
-double seconds_now(const ThreadPool& pool) {
-  timespec time{};
-  clock_gettime(pool.threads() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
 struct Bench {
   const Options& options;
   const LinearKernels& kernels;
@@ -77,27 +67,27 @@ struct Bench {
     const double bytes = static_cast<double>(matrix.view().total_bytes());
     const auto count =
         std::max<int64_t>(1, static_cast<int64_t>(1e6 * static_cast<double>(options.megabytes) / bytes));
-    const double begin = seconds_now(pool);
+    const double begin = seconds_now(pool.threads());
     for (int64_t i = 0; i < count; ++i) matrices.push_back(ops::pack(matrix.view()));
     fmt::print("{}: packed at {:.2f} GB/s\n", test::format_name(format),
-               static_cast<double>(count) * bytes / (seconds_now(pool) - begin) / 1e9);
+               static_cast<double>(count) * bytes / (seconds_now(pool.threads()) - begin) / 1e9);
   }
 
   /// One pass over `count` matrices, in seconds for each.
   double pass(const std::vector<float>& x, int64_t rows, std::vector<float>& y, size_t count) {
-    const double begin = seconds_now(pool);
+    const double begin = seconds_now(pool.threads());
     for (size_t i = 0; i < count; ++i) {
       const ops::LinearOut out{
           .weight = &matrices[i % matrices.size()], .y = y.data(), .y_stride = options.outs};
       linear(kernels, pool, options.precision, scratch,
              {.x = {x.data(), rows, options.cols, options.cols}, .outs = {&out, 1}});
     }
-    return (seconds_now(pool) - begin) / static_cast<double>(count);
+    return (seconds_now(pool.threads()) - begin) / static_cast<double>(count);
   }
 
   /// Bytes per second of reading the packed matrices, the threads side by side.
   double read_bandwidth() {
-    const double begin = seconds_now(pool);
+    const double begin = seconds_now(pool.threads());
     double bytes = 0;
     for (const ops::PackedWeight& matrix : matrices) {
       const auto pages = static_cast<int64_t>(matrix.tiles.size()) / 4096;
@@ -106,18 +96,18 @@ struct Bench {
       });
       bytes += static_cast<double>(pages * 4096);
     }
-    return bytes / (seconds_now(pool) - begin);
+    return bytes / (seconds_now(pool.threads()) - begin);
   }
 
   double int8_peak() {
     constexpr int64_t kIterations = 1'000'000;
-    const double begin = seconds_now(pool);
+    const double begin = seconds_now(pool.threads());
     int64_t operations = 0;
     pool.run([&](int rank) {
       const int64_t done = kernels.int8_operations(kIterations);
       if (rank == 0) operations = done * pool.threads();
     });
-    return static_cast<double>(operations) / (seconds_now(pool) - begin);
+    return static_cast<double>(operations) / (seconds_now(pool.threads()) - begin);
   }
 
   void measure(int64_t rows) {

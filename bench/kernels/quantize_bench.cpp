@@ -6,18 +6,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <string>
 #include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/linear.h"
 #include "kernels/linear_kernels.h"
+#include "measure.h"
 #include "support/weights.h"
 
 namespace {
 
 using namespace varve;
+using bench::seconds_now;
 
 struct Options {
   std::string isa, formats, from = "bf16";
@@ -40,13 +41,6 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-/// Of the wall, but of the processor where one thread works alone and foreign load can be left out.
-double seconds_now(int threads) {
-  timespec time{};
-  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
 /// Gigabytes a second: the median of some runs of `work`, which takes `bytes`.
 template <class Work>
 double speed(const Options& options, double bytes, const Work& work) {
@@ -56,8 +50,7 @@ double speed(const Options& options, double bytes, const Work& work) {
     work();
     if (run >= 0) found.push_back(bytes / (seconds_now(options.threads) - begin) / 1e9);
   }
-  std::sort(found.begin(), found.end());
-  return found[found.size() / 2];
+  return bench::median(std::move(found));
 }
 
 struct Bench {

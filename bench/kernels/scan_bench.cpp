@@ -5,16 +5,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <string>
 #include <vector>
 
 #include "kernels/backend.h"
+#include "measure.h"
 #include "support/weights.h"
 
 namespace {
 
 using namespace varve;
+using bench::seconds_now;
 
 constexpr ops::DeltaLayout kLayout{.key_heads = 16, .value_heads = 32, .key_dim = 128, .value_dim = 128};
 constexpr int64_t kKeys = kLayout.key_heads * kLayout.key_dim;
@@ -55,13 +56,6 @@ struct Delta {
                         .y_stride = kValues});
   }
 };
-
-/// Of the wall, but of the processor where one thread works alone and foreign load can be left out.
-double seconds_now(int threads) {
-  timespec time{};
-  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
 
 /// Seconds of the best of some runs.
 double best_of(ops::Backend& backend, Delta& delta, int threads) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "checkpoint/sha256.h"
 #include "convert/destination.h"
 #include "convert/disk.h"
 #include "convert/manifest.h"
@@ -167,7 +168,7 @@ class Conversion {
     std::map<std::string, std::string> files;
     const auto add = [&](const std::string& name, const std::string& text) {
       destination.add_file(name, text);
-      files[name] = sha256_of(text);
+      files[name] = checkpoint::sha256_of(text);
     };
     for (const ExtraFile& file : options_.files)
       add(file.name, file.copy_of.empty() ? file.text : read_text(file.copy_of, kMostText));

@@ -4,7 +4,6 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "store/digest.h"
 
 namespace varve::convert {
 
@@ -112,12 +111,6 @@ std::map<std::string, Manifest::Tensor> manifest_tensors(const Plan& plan,
                         .bytes = tensor.bytes};
   }
   return out;
-}
-
-std::string sha256_of(std::string_view text) {
-  store::Sha256 hash;
-  hash.add(std::as_bytes(std::span(text)));
-  return hash.finish();
 }
 
 }  // namespace varve::convert

@@ -38,7 +38,4 @@ struct Manifest {
 std::map<std::string, Manifest::Tensor> manifest_tensors(const Plan& plan,
                                                          const std::vector<std::string>& digests);
 
-/// SHA-256 of a text.
-std::string sha256_of(std::string_view text);
-
 }  // namespace varve::convert

@@ -7,10 +7,10 @@
 #include <map>
 #include <set>
 
+#include "checkpoint/sha256.h"
 #include "convert/safetensors_header.h"
 #include "core/checked.h"
 #include "core/json.h"
-#include "store/digest.h"
 
 namespace varve::convert {
 
@@ -200,20 +200,16 @@ class Planner {
   }
 
   std::string digest() const {
-    store::Sha256 hash;
-    const auto add = [&](const std::string& text) {
-      const uint64_t length = text.size();
-      hash.add(std::as_bytes(std::span(&length, 1)));
-      hash.add(std::as_bytes(std::span(text)));
-    };
-    add("varve conversion 1");
-    for (const Shard& shard : plan_.shards) add(shard.header);
+    checkpoint::Sha256 hash;
+    hash.add_with_length("varve conversion 1");
+    for (const Shard& shard : plan_.shards) hash.add_with_length(shard.header);
     for (const Job& job : plan_.jobs) {
       const auto& d = job.decision;
-      add(fmt::format("{} {} {} {} {}", static_cast<int>(d.kind), static_cast<int>(d.format.encoding),
-                      d.format.bits, d.format.group, d.loses));
+      hash.add_with_length(fmt::format("{} {} {} {} {}", static_cast<int>(d.kind),
+                                       static_cast<int>(d.format.encoding), d.format.bits, d.format.group,
+                                       d.loses));
     }
-    add(json::dump(plan_.config));
+    hash.add_with_length(json::dump(plan_.config));
     return hash.finish();
   }
 

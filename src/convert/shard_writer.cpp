@@ -133,7 +133,7 @@ void ShardWriter::write(Piece& piece) {
   for (size_t i = 0; i < job.count; ++i) {
     const OutTensor& tensor = plan_.tensors[job.first + i];
     const std::span<const std::byte> bytes = piece.bytes[i];
-    if (!hashes_[i]) hashes_[i] = std::make_unique<store::Sha256>();
+    if (!hashes_[i]) hashes_[i] = std::make_unique<checkpoint::Sha256>();
     check(written_[i] + bytes.size() <= tensor.bytes, "more bytes than the tensor has");
     hashes_[i]->add(bytes);
     const uint64_t offset = tensor.offset + written_[i];
@@ -157,7 +157,7 @@ void ShardWriter::write(Piece& piece) {
 
 std::string ShardWriter::stored_digest(size_t index) const {
   const OutTensor& tensor = plan_.tensors[index];
-  store::Sha256 hash;
+  checkpoint::Sha256 hash;
   std::vector<std::byte> bytes(static_cast<size_t>(std::min<uint64_t>(tensor.bytes, kReadBytes)));
   for (uint64_t done = 0; done < tensor.bytes;) {
     const size_t wanted = static_cast<size_t>(std::min<uint64_t>(bytes.size(), tensor.bytes - done));

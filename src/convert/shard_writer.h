@@ -15,8 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "checkpoint/sha256.h"
 #include "convert/plan.h"
-#include "store/digest.h"
 
 namespace varve::convert {
 
@@ -81,7 +81,7 @@ class ShardWriter {
   std::exception_ptr error_;
 
   // Of the job that is being written; the writer's thread alone.
-  std::array<std::unique_ptr<store::Sha256>, 3> hashes_;
+  std::array<std::unique_ptr<checkpoint::Sha256>, 3> hashes_;
   std::array<uint64_t, 3> written_{};
   std::thread thread_;
 };

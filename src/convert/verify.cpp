@@ -10,13 +10,14 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_header.h"
+#include "checkpoint/sha256.h"
 #include "convert/manifest.h"
 #include "convert/source_pages.h"
 #include "core/json.h"
+#include "core/printable.h"
 #include "family/resolve.h"
 #include "nn/loader.h"
 #include "nn/model.h"
-#include "store/digest.h"
 
 namespace varve::convert {
 
@@ -152,7 +153,7 @@ class Verifier {
     if (!fs::exists(path_ / place, error)) return wrong(name, "the file is missing");
     try {
       ++report_.digests;
-      if (sha256_of(read_text(path_ / place, size_t{1} << 30)) != digest)
+      if (checkpoint::sha256_of(read_text(path_ / place, size_t{1} << 30)) != digest)
         wrong(name, "the file is not as it was written");
     } catch (const LoadError& refused) {
       wrong(name, refused.what());
@@ -173,7 +174,7 @@ class Verifier {
       wrong(found->second.file, fmt::format("tensor {} is {} [{}], in the manifest {} [{}] in {}", name,
                                             dtype_name(entry.dtype), fmt::join(entry.shape, ", "),
                                             tensor.dtype, fmt::join(tensor.shape, ", "), tensor.file));
-    store::Sha256 hash;
+    checkpoint::Sha256 hash;
     const auto bytes = found->second.bytes();
     for (size_t at = 0; at < bytes.size(); at += kStep) {
       const auto step = bytes.subspan(at, std::min(kStep, bytes.size() - at));
@@ -217,15 +218,6 @@ class Verifier {
 };
 
 }  // namespace
-
-std::string one_line(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\n') out += ';';
-    if (c != '\n' && (c != ' ' || out.empty() || out.back() != ' ')) out += c;
-  }
-  return out;
-}
 
 VerifyReport verify(const fs::path& path, const family::FamilyLibrary& library,
                     const VerifyOptions& options) {

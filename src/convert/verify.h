@@ -18,9 +18,6 @@ struct VerifyReport {
   uint64_t digests = 0;                // that were compared, of tensors and files
 };
 
-/// A message of several lines in one.
-std::string one_line(const std::string& text);
-
 struct VerifyOptions {
   /// Bytes hashed and in all; false stops, and the rest is unchecked.
   std::function<bool(uint64_t done, uint64_t total)> progress;

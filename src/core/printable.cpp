@@ -49,4 +49,13 @@ std::string escaped(std::string_view text, bool keep_lines) {
 std::string printable_lines(std::string_view text) { return escaped(text, true); }
 std::string printable(std::string_view text) { return escaped(text, false); }
 
+std::string one_line(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n') out += ';';
+    if (c != '\n' && (c != ' ' || out.empty() || out.back() != ' ')) out += c;
+  }
+  return out;
+}
+
 }  // namespace varve

@@ -13,4 +13,7 @@ std::string printable_lines(std::string_view text);
 /// The same, and line ends and tabs become \xNN as well.
 std::string printable(std::string_view text);
 
+/// A message of several lines in one.
+std::string one_line(std::string_view text);
+
 }  // namespace varve

@@ -11,10 +11,10 @@
 #include <cstring>
 #include <thread>
 
+#include "checkpoint/sha256.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "store/digest.h"
 #include "store/process.h"
 
 namespace varve::store {
@@ -229,7 +229,7 @@ class Growing {
  private:
   fs::path path_;
   Descriptor file_;
-  Sha256 digest_;
+  checkpoint::Sha256 digest_;
   uint64_t size_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "apps/run_binary.h"
+#include "apps/story.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "support/data.h"
@@ -16,16 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-// As the model tells them.
-const char* const kStory =
-    "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, "
-    "she "
-    "saw a big, red ball. She wanted to play with it, but it was too high. Lily's mom said, \"Lily, let's go "
-    "to "
-    "the park.\" Lily was sad and didn't know what to do. She said, \"I want to play with your ball, but I "
-    "can't "
-    "find it.\"";
 
 class EvalCommand : public testing::Test {
  protected:

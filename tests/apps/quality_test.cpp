@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/run_binary.h"
+#include "apps/story.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "support/data.h"
@@ -14,16 +15,11 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const char* const kStory =
-    "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, "
-    "she "
-    "saw a big, red ball. She wanted to play with it, but it was too high.";
-
 class ConvertQuality : public testing::Test {
  protected:
   void SetUp() override {
     dir_ = scratch_dir();
-    write_text(dir_ / "story.txt", kStory);
+    write_text(dir_ / "story.txt", kStoryBegins);
   }
   Outcome convert(const fs::path& source, const std::string& result, std::vector<std::string> more) const {
     std::vector<std::string> words{"convert", source.string(), (dir_ / result).string(), "--quality",

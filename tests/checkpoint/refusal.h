@@ -6,19 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
+#include "support/errors.h"
 
 namespace varve::test {
 
 /// The message of the LoadError that `action` ends with; "(not refused)" when it does not.
 template <class Action>
 std::string refusal_of(Action action) {
-  try {
-    action();
-  } catch (const LoadError& error) {
-    return error.what();
-  }
-  return "(not refused)";
+  const std::string message = error_of(action);
+  return message.empty() ? "(not refused)" : message;
 }
 
 struct Attack {

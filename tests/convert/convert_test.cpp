@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/sha256.h"
 #include "convert/fixture.h"
 #include "convert/manifest.h"
 #include "support/bytes.h"
@@ -105,12 +106,13 @@ TEST(Convert, ManifestHoldsTheDigestOfEverything) {
   const auto result = checkpoint::Checkpoint::open(directory);
   for (const auto& [name, tensor] : manifest.tensors) {
     const checkpoint::Tensor& found = *result.find(name);
-    EXPECT_EQ(sha256_of({reinterpret_cast<const char*>(found.bytes.data()), found.bytes.size()}),
+    EXPECT_EQ(checkpoint::sha256_of({reinterpret_cast<const char*>(found.bytes.data()), found.bytes.size()}),
               tensor.sha256);
     EXPECT_EQ(found.bytes.size(), tensor.bytes);
   }
   const auto files = files_in(directory);
-  for (const auto& [name, digest] : manifest.files) EXPECT_EQ(sha256_of(files.at(name)), digest) << name;
+  for (const auto& [name, digest] : manifest.files)
+    EXPECT_EQ(checkpoint::sha256_of(files.at(name)), digest) << name;
   EXPECT_EQ(manifest.files.size() + 2, files.size());  // the weights and the manifest itself
   EXPECT_EQ(files.at("templates/a.jinja"), "a");
   EXPECT_EQ(files.at("generation_config.json"), "{\"top_k\": 4}");

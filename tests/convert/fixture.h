@@ -11,8 +11,11 @@
 #include "family/mlx_form.h"
 #include "kernels/backend.h"
 #include "support/data.h"
+#include "support/errors.h"
 
 namespace varve::convert::fixture {
+
+using test::error_of;
 
 /// A checkpoint opened for conversion.
 struct Source {
@@ -69,17 +72,6 @@ inline std::map<std::string, std::string> files_in(const std::filesystem::path& 
     if (entry.is_regular_file())
       out[entry.path().lexically_relative(directory).string()] = read_text(entry.path(), size_t{1} << 30);
   return out;
-}
-
-/// What a LoadError of `act` says; "" when there is none.
-template <class Act>
-std::string error_of(Act act) {
-  try {
-    act();
-  } catch (const LoadError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 }  // namespace varve::convert::fixture

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "checkpoint/safetensors_header.h"
+#include "checkpoint/sha256.h"
 #include "convert/fixture.h"
 #include "convert/manifest.h"
 
@@ -59,7 +60,7 @@ TEST_P(MlxLm, WritesTheSame) {
     found[entry.name] = json::dump(
         Array{Value(dtype_name(entry.dtype)), Value(Array(entry.shape.begin(), entry.shape.end()))});
     const auto bytes = shard->bytes().subspan(entry.begin, entry.end - entry.begin);
-    digests[entry.name] = sha256_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    digests[entry.name] = checkpoint::sha256_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }
   for (const auto& [name, tensor] : expected) EXPECT_EQ(found[name], json::dump(tensor)) << name;
   EXPECT_EQ(found.size(), expected.size());

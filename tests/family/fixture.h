@@ -13,8 +13,11 @@
 #include "core/json.h"
 #include "family/library.h"
 #include "family/resolve.h"
+#include "support/errors.h"
 
 namespace varve::family::fixture {
+
+using test::error_of;
 
 /// The smallest config that the llama family takes, with more members on top or instead.
 inline Value small_config(const std::string& more = "{}") {
@@ -71,17 +74,6 @@ inline nn::ModelSpec spec_of(const FamilyLibrary& library, const std::string& na
   SpecReport report;
   return resolve_config(*library.find(name),
                         {.config = config, .gguf = false, .arch = {}, .where = "config.json"}, report);
-}
-
-/// What a LoadError of `act` says; "" when there is none.
-template <class Act>
-std::string error_of(Act act) {
-  try {
-    act();
-  } catch (const LoadError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 /// The matrix or vector as float32.

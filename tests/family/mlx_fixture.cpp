@@ -158,16 +158,6 @@ std::string checksum(const MlxForm& form) {
   return fmt::format("{:08x}", all.value());
 }
 
-void Again::add(const std::string& name, std::vector<int64_t> shape, DType dtype,
-                std::vector<std::byte> bytes) {
-  bytes_.push_back(std::make_unique<std::vector<std::byte>>(std::move(bytes)));
-  checkpoint::Tensor tensor;
-  tensor.dtype = dtype;
-  tensor.shape = std::move(shape);
-  tensor.bytes = *bytes_.back();
-  checkpoint.tensors[name] = tensor;
-}
-
 void Again::add_words(const MlxForm& form, const MlxTensor& tensor, Table& schemes) {
   const ops::WeightFormat& format = tensor.format;
   const std::string module = tensor.name.substr(0, tensor.name.size() - 6);  // without "weight"
@@ -176,10 +166,10 @@ void Again::add_words(const MlxForm& form, const MlxTensor& tensor, Table& schem
   shape.back() = shape.back() * format.bits / 32;
   scale_shape.back() /= format.group;
   const DType dtype = format.encoding == Encoding::affine ? format.dtype : DType::u8;
-  add(tensor.name, shape, DType::u32, std::move(words.data));
-  add(module + "scales", scale_shape, dtype, std::move(words.scales));
+  add_bytes(tensor.name, shape, DType::u32, std::move(words.data));
+  add_bytes(module + "scales", scale_shape, dtype, std::move(words.scales));
   if (format.encoding == Encoding::affine)
-    add(module + "biases", scale_shape, dtype, std::move(words.biases));
+    add_bytes(module + "biases", scale_shape, dtype, std::move(words.biases));
   Table scheme;
   scheme.set("group_size", format.group);
   scheme.set("bits", format.bits);
@@ -187,7 +177,7 @@ void Again::add_words(const MlxForm& form, const MlxTensor& tensor, Table& schem
   schemes.set(module.substr(0, module.size() - 1), Value(std::move(scheme)));
 }
 
-Again::Again(const MlxForm& form, Value config) {
+Again::Again(const MlxForm& form, Value config) : MadeCheckpoint(Value()) {
   Table schemes;
   schemes.set("group_size", 64);
   schemes.set("bits", 4);
@@ -195,9 +185,9 @@ Again::Again(const MlxForm& form, Value config) {
     if (has_words(tensor))
       add_words(form, tensor, schemes);
     else if (tensor.as_stored)
-      add(tensor.name, tensor.shape, tensor.format.dtype, words_of(form, tensor).data);
+      add_bytes(tensor.name, tensor.shape, tensor.format.dtype, words_of(form, tensor).data);
     else
-      add(tensor.name, tensor.shape, DType::f32, bytes_of(form.weights->numbers(tensor.name)));
+      add_bytes(tensor.name, tensor.shape, DType::f32, bytes_of(form.weights->numbers(tensor.name)));
   }
   if (schemes.size() > 2) config.table().set("quantization", Value(std::move(schemes)));
   checkpoint.config = std::move(config);
@@ -206,7 +196,8 @@ Again::Again(const MlxForm& form, Value config) {
 }
 
 Again::Again(const Checkpoint& from, const std::function<std::string(const std::string&)>& rename, bool round)
-    : checkpoint(from) {
+    : MadeCheckpoint(from.config) {
+  checkpoint = from;
   checkpoint.tensors.clear();
   for (const auto& [name, tensor] : from.tensors) {
     if (!round) {
@@ -219,7 +210,7 @@ Again::Again(const Checkpoint& from, const std::function<std::string(const std::
           f32_to_bf16(ops::load_float(tensor.dtype, tensor.bytes.data(), static_cast<int64_t>(i)));
       std::memcpy(bytes.data() + 2 * i, &half, 2);
     }
-    add(rename(name), tensor.shape, DType::bf16, std::move(bytes));
+    add_bytes(rename(name), tensor.shape, DType::bf16, std::move(bytes));
   }
 }
 

@@ -24,8 +24,7 @@ std::map<std::string, std::string> expected_lines(const Value& expected);
 /// The checksum that the expectations hold.
 std::string checksum(const MlxForm& form);
 
-/// A checkpoint in memory.
-class Again {
+class Again : public MadeCheckpoint {
  public:
   /// The form's tensors as a converter writes them that changes no number, with `config` and what it has to
   /// say of quantisation.
@@ -34,13 +33,8 @@ class Again {
   Again(const checkpoint::Checkpoint& checkpoint,
         const std::function<std::string(const std::string&)>& rename, bool round);
 
-  checkpoint::Checkpoint checkpoint;
-
  private:
-  void add(const std::string& name, std::vector<int64_t> shape, DType dtype, std::vector<std::byte> bytes);
   void add_words(const MlxForm& form, const MlxTensor& tensor, Table& schemes);
-
-  std::vector<std::unique_ptr<std::vector<std::byte>>> bytes_;
 };
 
 }  // namespace varve::family::fixture

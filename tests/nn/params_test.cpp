@@ -8,6 +8,7 @@
 #include "nn/block.h"
 #include "nn/rope.h"
 #include "nn/router.h"
+#include "support/errors.h"
 
 namespace varve::nn {
 namespace {
@@ -121,12 +122,7 @@ TEST(Layers, RefusePartsThatTheyHaveNoPlaceFor) {
                    .beside = beside,
                    .ffn = ffn,
                    .norm = {.block = "rms_norm", .params = {}}};
-    try {
-      make_layer(spec, 64, ropes);
-    } catch (const LoadError& e) {
-      return e.what();
-    }
-    return "";
+    return test::error_of([&] { make_layer(spec, 64, ropes); });
   };
   const BlockSpec none{.block = "none", .params = {}}, gated{.block = "gated_mlp", .params = mlp};
   const BlockSpec second{.block = "attention", .params = sound()};

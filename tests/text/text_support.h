@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "support/data.h"
+#include "text/grammar.h"
 #include "text/text_assets.h"
 #include "text/tokenizer.h"
 
@@ -32,6 +33,17 @@ inline const Tokenizer& shared_tokenizer(const std::string& name) {
   auto& slot = loaded[name];
   if (!slot) slot = std::make_unique<Tokenizer>(Tokenizer::load(load_text_assets(tokenizer_dir(name))));
   return *slot;
+}
+
+/// The token that ends an answer.
+inline int32_t end_of(const Tokenizer& tokenizer) {
+  return tokenizer.special_id("eos_token").value_or(tokenizer.vocab_size() - 1);
+}
+
+/// Grammars for logits that are `beyond` wider than the vocabulary.
+inline Grammars grammars_for(const Tokenizer& tokenizer, int32_t beyond = 0) {
+  return Grammars::create(tokenizer, tokenizer.vocab_size() + beyond,
+                          std::vector<int32_t>{end_of(tokenizer)});
 }
 
 inline std::vector<int32_t> encode(const Tokenizer& tokenizer, std::string_view text,

@@ -17,9 +17,8 @@ class ToolGrammar : public testing::TestWithParam<std::string> {
   void SetUp() override {
     VARVE_NEEDS(tokenizer_dir(GetParam()));
     tokenizer_ = &shared_tokenizer(GetParam());
-    end_ = tokenizer_->special_id("eos_token").value_or(tokenizer_->vocab_size() - 1);
-    grammars_ = std::make_unique<Grammars>(
-        Grammars::create(*tokenizer_, tokenizer_->vocab_size(), std::vector<int32_t>{end_}));
+    end_ = end_of(*tokenizer_);
+    grammars_ = std::make_unique<Grammars>(grammars_for(*tokenizer_));
   }
 
   Constraint compile(const SyntaxChoice& choice, GrammarRequest request) {

@@ -1,10 +1,12 @@
-#include "store/digest.h"
+#include "checkpoint/sha256.h"
 
 #include <openssl/evp.h>
 
+#include <cstdint>
+
 #include "core/error.h"
 
-namespace varve::store {
+namespace varve::checkpoint {
 
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -22,6 +24,12 @@ void Sha256::add(std::span<const std::byte> bytes) {
   check(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1, "SHA-256 cannot go on");
 }
 
+void Sha256::add_with_length(std::string_view text) {
+  const uint64_t length = text.size();
+  add(std::as_bytes(std::span(&length, 1)));
+  add(text);
+}
+
 std::string Sha256::finish() {
   unsigned char digest[32];
   check(EVP_DigestFinal_ex(state_->context, digest, nullptr) == 1, "SHA-256 cannot finish");
@@ -33,4 +41,10 @@ std::string Sha256::finish() {
   return text;
 }
 
-}  // namespace varve::store
+std::string sha256_of(std::string_view text) {
+  Sha256 hash;
+  hash.add(text);
+  return hash.finish();
+}
+
+}  // namespace varve::checkpoint
