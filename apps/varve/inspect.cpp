@@ -6,6 +6,7 @@
 #include <map>
 
 #include "commands.h"
+#include "convert/recipe.h"
 #include "core/json.h"
 #include "core/system_memory.h"
 #include "family/resolve.h"
@@ -20,14 +21,6 @@
 namespace varve::app {
 
 namespace {
-
-/// "affine 4-bit, group 64", "BF16".
-std::string format_name(const ops::WeightFormat& format) {
-  constexpr const char* names[] = {"", "affine", "mxfp4", "nvfp4", "mxfp8", "fp8", "K-quant"};
-  if (format.encoding == ops::Encoding::dense) return std::string(dtype_name(format.dtype));
-  return fmt::format("{} {}-bit, group {}", names[static_cast<int>(format.encoding)], format.bits,
-                     format.group);
-}
 
 struct Inventory {
   struct Line {
@@ -65,7 +58,7 @@ Array canonical_tensors(nn::WeightSource& weights) {
     Table entry;
     entry.set("name", name);
     entry.set("shape", Array(info->shape.begin(), info->shape.end()));
-    entry.set("format", format_name(info->format));
+    entry.set("format", convert::format_text(info->format));
     entry.set("bytes", info->stored_bytes);
     list.emplace_back(std::move(entry));
   }
