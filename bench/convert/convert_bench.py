@@ -125,8 +125,8 @@ def main():
     parser.add_argument("binary", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gigabytes", type=float, default=12)
-    parser.add_argument("options", nargs="*")
-    given = parser.parse_args()
+    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    given, options = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
     source, result = given.folder / "source", given.folder / "result"
     make_source(source, given.gigabytes)
     weights = source / "model.safetensors"
@@ -134,7 +134,8 @@ def main():
     shutil.rmtree(result, ignore_errors=True)
     forget(weights)
     begin = time.monotonic()
-    process = subprocess.Popen([given.binary, "convert", source, result, *given.options], stderr=subprocess.PIPE, text=True)
+    command = [given.binary, "convert", source, result, *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     told = []
     reader = threading.Thread(target=lambda: told.extend(process.stderr))
     reader.start()

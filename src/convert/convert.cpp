@@ -31,6 +31,7 @@ class Conversion {
     Destination::check(options_.destination, checkpoint_.path, options_.force);
     source_digest_ = checkpoint::digest(checkpoint_);
     outcome_.plan = make_plan(input());
+    require_space(Destination::work_of(options_.destination));
     Destination destination(options_.destination);
     for (;;) {
       try {
@@ -79,7 +80,6 @@ class Conversion {
     std::string why;
     const std::vector<JournalEntry> entries = destination.begin(identity(), why);
     if (!why.empty()) note(fmt::format("an unfinished conversion is begun anew: {}", why));
-    require_space(destination.work());
     digests_.assign(plan().tensors.size(), {});
     ShardWriter writer(plan(), destination.work(), [&](size_t job, const std::vector<std::string>& digests) {
       destination.note({.job = job, .digests = digests});
@@ -177,7 +177,7 @@ class Conversion {
     CardFacts card = options_.card;
     card.version = options_.version;
     card.bits_per_weight = plan().bits_per_weight();
-    card.how = recipe_.dequantize ? "not quantised" : scheme_text(recipe_.base);
+    card.how = plan().summary();
     add("README.md", model_card(card));
     const Manifest manifest{.version = options_.version,
                             .source = options_.card.source,

@@ -39,10 +39,6 @@ fs::path named(const fs::path& path) {
   return full.has_filename() ? full : full.parent_path();
 }
 
-fs::path work_path(const fs::path& path) {
-  return path.parent_path() / ("." + path.filename().string() + ".partial");
-}
-
 bool is_below(const fs::path& inner, const fs::path& outer) {
   const fs::path relative = inner.lexically_relative(outer);
   return !relative.empty() && *relative.begin() != "..";
@@ -95,7 +91,12 @@ void Destination::check(const fs::path& path, const fs::path& source, bool force
     refuse(path, "is no model directory, and --force replaces nothing else", "Choose another destination.");
 }
 
-Destination::Destination(const fs::path& path) : path_(named(path)), work_(work_path(path_)) {
+fs::path Destination::work_of(const fs::path& path) {
+  const fs::path full = named(path);
+  return full.parent_path() / ("." + full.filename().string() + ".partial");
+}
+
+Destination::Destination(const fs::path& path) : path_(named(path)), work_(work_of(path)) {
   std::error_code error;
   fs::create_directories(path_.parent_path(), error);
   if (error) {

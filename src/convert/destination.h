@@ -24,6 +24,9 @@ class Destination {
   /// directory that may be replaced, or when `source` lies in it.
   static void check(const std::filesystem::path& path, const std::filesystem::path& source, bool force);
 
+  /// The hidden sibling of `path`; need not be there.
+  static std::filesystem::path work_of(const std::filesystem::path& path);
+
   /// Makes or takes up the sibling and locks it. A LoadError when another program writes there, or when what
   /// is there is no unfinished conversion. `path` has passed check().
   explicit Destination(const std::filesystem::path& path);

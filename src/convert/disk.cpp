@@ -52,7 +52,10 @@ void sync_path(const fs::path& path) {
 
 uint64_t free_bytes(const fs::path& directory) {
   struct statvfs status {};
-  if (::statvfs(directory.c_str(), &status) != 0) return std::numeric_limits<uint64_t>::max();
+  fs::path place = fs::absolute(directory);
+  while (::statvfs(place.c_str(), &status) != 0 && errno == ENOENT && place.has_relative_path())
+    place = place.parent_path();
+  if (::statvfs(place.c_str(), &status) != 0) return std::numeric_limits<uint64_t>::max();
   return uint64_t{status.f_bavail} * status.f_frsize;
 }
 

@@ -17,7 +17,8 @@ void write_at(int file, std::span<const std::byte> bytes, uint64_t offset,
 /// fsync() of a file or directory by its path.
 void sync_path(const std::filesystem::path& path);
 
-/// Bytes that an ordinary user may still write on the file system of `directory`.
+/// Bytes that an ordinary user may still write on the file system of `directory`, or of what it would lie in
+/// when it is not there.
 uint64_t free_bytes(const std::filesystem::path& directory);
 
 /// Bytes that the files directly in a directory take on the disk.

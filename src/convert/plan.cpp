@@ -223,6 +223,23 @@ double Plan::bits_per_weight() const {
   return numbers > 0 ? 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(numbers) : 0;
 }
 
+std::string Plan::summary() const {
+  const Value* table = config.find("quantization");
+  if (!table || !table->is_table())
+    return config.find("quantization_config") ? "quantised as its source is" : "not quantised";
+  const auto number = [&](const char* key) {
+    const Value* value = table->find(key);
+    return value && value->is_integer() ? std::optional(value->integer()) : std::nullopt;
+  };
+  const Value* mode = table->find("mode");
+  const auto scheme = checkpoint::make_scheme(mode && mode->is_text() ? mode->text() : "affine",
+                                              number("bits"), number("group_size"));
+  if (!scheme) return "quantised";
+  const bool others = std::any_of(table->table().begin(), table->table().end(),
+                                  [](const auto& member) { return member.second.is_table(); });
+  return scheme_text(scheme.value()) + (others ? ", some modules otherwise" : "");
+}
+
 Plan make_plan(const PlanInput& input) { return Planner(input).run(); }
 
 }  // namespace varve::convert

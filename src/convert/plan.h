@@ -50,6 +50,8 @@ struct Plan {
   /// 64 hex digits that stand for all of it.
   std::string digest;
   double bits_per_weight() const;
+  /// "affine 4-bit, group 64", by the config; "not quantised".
+  std::string summary() const;
 };
 
 inline constexpr uint64_t kShardBytes = uint64_t{5} << 30;  // as mlx-lm
