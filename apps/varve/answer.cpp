@@ -15,14 +15,15 @@ Result<Answer> run_request(runtime::LoadedModel& model, engine::Request request,
   Answer answer;
   std::optional<RequestError> failed;
   const auto sink = [&](engine::Event event) {
-    if (auto* text = std::get_if<engine::TextEvent>(&event)) {
-      for (const engine::SampledToken& token : text->tokens) answer.ids.push_back(token.id);
-      answer.text += text->text;
-      on_text(text->text);
+    if (const auto* piece = std::get_if<engine::AnswerEvent>(&event)) {
+      for (const engine::SampledToken& token : piece->tokens) answer.ids.push_back(token.id);
+      const std::string text = engine::said(*piece);
+      answer.text += text;
+      on_text(text);
     } else if (auto* finish = std::get_if<engine::FinishEvent>(&event)) {
       answer.finish = std::move(*finish);
-    } else {
-      failed = std::get<engine::ErrorEvent>(event).error;
+    } else if (auto* error = std::get_if<engine::ErrorEvent>(&event)) {
+      failed = std::move(error->error);
     }
   };
   const auto id = model.engine().submit(std::move(request), sink);

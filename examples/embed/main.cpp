@@ -14,8 +14,8 @@ int main(int argc, char** argv) {
     request.sampling.temperature = 0;
     request.limits.max_tokens = 40;
     const auto submitted = model->engine().submit(std::move(request), [](engine::Event event) {
-      if (const auto* piece = std::get_if<engine::TextEvent>(&event))
-        std::fwrite(piece->text.data(), 1, piece->text.size(), stdout);
+      if (const auto* answer = std::get_if<engine::AnswerEvent>(&event))
+        std::fputs(engine::said(*answer).c_str(), stdout);
     });
     if (!submitted) return std::fprintf(stderr, "%s\n", submitted.error().message.c_str()), 1;
     model->engine().run();

@@ -43,18 +43,20 @@ Timings timings_of(const Sequence& sequence) {
 }
 
 /// Sends now, or gathers for a request that does not stream.
-void send(Sequence& sequence, TextEvent event) {
+void send(Sequence& sequence, AnswerEvent event) {
   if (sequence.stream) {
-    if (!event.text.empty() || !event.tokens.empty()) sequence.sink(std::move(event));
+    if (!event.pieces.empty() || !event.tokens.empty()) sequence.sink(std::move(event));
     return;
   }
-  sequence.unsent.text += event.text;
+  for (Piece& piece : event.pieces) text::syntax::append_piece(sequence.unsent.pieces, std::move(piece));
   std::move(event.tokens.begin(), event.tokens.end(), std::back_inserter(sequence.unsent.tokens));
 }
 
 /// Everything that is still held back.
 void send_rest(Sequence& sequence) {
-  send(sequence, {.text = sequence.text.finish(), .tokens = {}});
+  AnswerEvent event;
+  text::syntax::append_piece(event.pieces, text::syntax::TextPiece{sequence.text.finish()});
+  send(sequence, std::move(event));
   if (!sequence.stream && !sequence.unsent.tokens.empty()) sequence.sink(std::move(sequence.unsent));
 }
 
@@ -117,7 +119,7 @@ Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
   return ids;
 }
 
-Result<RequestId> Engine::submit(Request request, Sink sink) {
+Result<Prepared> Engine::prepare(Request request) const {
   const int64_t vocab = model_.spec().vocab;
   if (auto error = refuse(request.sampling, vocab)) return *error;
   if (auto error = refuse(request.limits, vocab)) return *error;
@@ -125,10 +127,20 @@ Result<RequestId> Engine::submit(Request request, Sink sink) {
     return RequestError{"this model has no tokenizer: stop strings cannot be found", "stop"};
   auto ids = encode(request);
   if (!ids) return ids.error();
+  return Prepared{.request = std::move(request), .ids = std::move(ids.value())};
+}
 
+Result<RequestId> Engine::submit(Request request, Sink sink) {
+  auto prepared = prepare(std::move(request));
+  if (!prepared) return prepared.error();
+  return submit(std::move(prepared.value()), std::move(sink));
+}
+
+RequestId Engine::submit(Prepared prepared, Sink sink) {
+  Request& request = prepared.request;
   auto sequence = std::make_unique<Sequence>(pages_);
   sequence->id = ++last_id_;
-  sequence->tokens = std::move(ids.value());
+  sequence->tokens = std::move(prepared.ids);
   sequence->prompt_tokens = sequence->length();
   const int64_t room = context_ - sequence->length();
   sequence->limit = sequence->length() + std::min(room, request.limits.max_tokens.value_or(room));
@@ -197,10 +209,10 @@ void Engine::sample(Sequence& sequence, std::span<const float> logits) {
   sequence.last_token = Clock::now();
   if (sequence.sampled() == 1) sequence.first_token = sequence.last_token;
 
-  TextEvent event;
+  AnswerEvent event;
   event.tokens.push_back(std::move(*token));
   const bool stop_id = is_stop_id(sequence, id);
-  if (!stop_id) event.text = sequence.text.push(id);
+  if (!stop_id) text::syntax::append_piece(event.pieces, text::syntax::TextPiece{sequence.text.push(id)});
   send(sequence, std::move(event));
   if (stop_id) {
     finish(sequence, {.reason = FinishReason::stop, .stop_id = id});

@@ -28,6 +28,12 @@ namespace varve::engine {
 
 inline constexpr int64_t kMaxStepTokens = 1 << 16;
 
+/// A request that can run.
+struct Prepared {
+  Request request;
+  std::vector<int32_t> ids;  // the prompt
+};
+
 class Engine {
  public:
   struct Options {
@@ -42,8 +48,12 @@ class Engine {
   static Result<std::unique_ptr<Engine>> create(nn::Model& model, ops::Backend& backend,
                                                 const TextCodec* codec, const Options& options);
 
-  /// Queues a request; its events go to `sink`. Refused, with the field's name, when it is malformed, or
-  /// longer than the context.
+  /// Checks, renders, tokenizes: all that a request costs before it runs. Refused, with the field's name,
+  /// when it is malformed, or longer than the context. Any thread, at any time.
+  Result<Prepared> prepare(Request request) const;
+  /// Queues it; its events go to `sink`.
+  RequestId submit(Prepared prepared, Sink sink);
+  /// Both in a row.
   Result<RequestId> submit(Request request, Sink sink);
   /// Ends a request with FinishReason::cancelled, at the end of the step if one is running, and frees what
   /// it holds. False when there is no such request any more.

@@ -1,6 +1,7 @@
 #pragma once
-// What the engine answers, whatever protocol or command it goes to. A request gives any number of
-// TextEvents and then exactly one FinishEvent or ErrorEvent.
+// What the engine answers, whatever protocol or command it goes to. Each choice of a request (there are
+// Request::choices of them) gives one StartEvent, any number of AnswerEvents, and then exactly one
+// FinishEvent or ErrorEvent; one that is cancelled while it waits gives the FinishEvent alone.
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -11,15 +12,38 @@
 #include "core/error.h"
 #include "engine/request.h"
 #include "engine/sampler.h"
+#include "text/syntax/piece.h"
 
 namespace varve::engine {
 
-/// Streaming: one per token as soon as it is chosen. `text` lags behind while a character is incomplete
-/// or a stop string possible, so either may be empty.
-struct TextEvent {
-  std::string text;
-  std::vector<SampledToken> tokens;  // stop token included
+using text::syntax::Piece;
+
+/// Token counts, as they were: prompt = cached + computed.
+struct Usage {
+  int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;      // of the prompt: state was there already
+  int64_t remembered_tokens = 0;  // of the prompt: computed by this request and left for later ones
+  int64_t completion_tokens = 0;  // stop token included
+  int64_t reasoning_tokens = 0;   // of the completion
 };
+
+/// The request has left the queue: its prompt is about to be computed. Counts of the prompt are final.
+struct StartEvent {
+  Usage usage;
+  int32_t choice = 0;
+};
+
+/// Streaming: one per token as soon as it is chosen. `pieces` lag behind while a character is incomplete, a
+/// stop string or a marker possible, so either may be empty. Without Request::AnswerForm::read all pieces are
+/// text.
+struct AnswerEvent {
+  std::vector<Piece> pieces;
+  std::vector<SampledToken> tokens;  // stop token included
+  int32_t choice = 0;
+};
+
+/// What an event says: its text pieces in a row.
+std::string said(const AnswerEvent& event);
 
 enum class FinishReason : uint8_t { stop, length, cancelled };
 
@@ -35,13 +59,6 @@ constexpr std::string_view name(FinishReason reason) {
   return "";
 }
 
-/// Token counts, as they were: prompt = cached + computed.
-struct Usage {
-  int64_t prompt_tokens = 0;
-  int64_t cached_tokens = 0;      // of the prompt: state was there already
-  int64_t completion_tokens = 0;  // stop token included
-};
-
 /// Seconds.
 struct Timings {
   double queued = 0;  // from submit to the first step
@@ -55,17 +72,20 @@ struct FinishEvent {
   int32_t stop_id = -1;  // the stop token that ended it, or -1
   Usage usage;
   Timings timings;
-  uint64_t seed = 0;  // given or drawn: the same request with it gives the same answer
-  KeepId kept = 0;    // when the request asked to keep
+  uint64_t seed = 0;          // given or drawn: the same request with it gives the same answer
+  KeepId kept = 0;            // when the request asked to keep
+  bool context_full = false;  // reason length: the context ended the answer, not max_tokens
+  int32_t choice = 0;
 };
 
 /// The answer could not be finished.
 struct ErrorEvent {
   RequestError error;
   Usage usage;
+  int32_t choice = 0;
 };
 
-using Event = std::variant<TextEvent, FinishEvent, ErrorEvent>;
+using Event = std::variant<StartEvent, AnswerEvent, FinishEvent, ErrorEvent>;
 
 /// Called on the engine's thread, between steps. May submit and cancel; must not block nor throw.
 using Sink = std::function<void(Event)>;

@@ -8,6 +8,7 @@
 
 #include "engine/sampling.h"
 #include "text/chat_template.h"
+#include "text/grammar.h"
 
 namespace varve::engine {
 
@@ -52,11 +53,51 @@ inline constexpr size_t kMaxStopBytes = 256;
 /// What is wrong with the limits, if anything.
 std::optional<RequestError> refuse(const Limits& limits, int64_t vocab);
 
+struct Grammar {
+  text::GrammarKind kind = text::GrammarKind::json_object;
+  std::string text;
+};
+
+/// What an answer may be, and how it is read.
+struct AnswerForm {
+  /// Reasoning and calls of the prompt's tools are told as such (text/syntax); otherwise all is text.
+  bool read = false;
+  /// The answer matches it; a thought before it is free.
+  std::optional<Grammar> grammar;
+  /// Of the prompt's tools (ChatInput::tools). none: what looks like a call is text. required: at least one
+  /// call, arguments held to the schemas. automatic: held to them where a tool says "strict": true.
+  enum class Tools : uint8_t { none, automatic, required } tools = Tools::automatic;
+  std::string named_tool;      // with required: this one and no other
+  bool parallel_tools = true;  // more than one call
+};
+
+/// How much the model may think before it answers. A model that does not think ignores none of it: what it
+/// cannot do is refused.
+struct Reasoning {
+  std::optional<bool> enabled;    // the template's enable_thinking; nothing: as the template has it
+  std::string effort;             // "low", "medium", "high", ...: the template's reasoning_effort; or ""
+  std::optional<int64_t> budget;  // tokens: then the thought is closed
+};
+
+/// Where computed state is looked for and left.
+struct CacheHints {
+  /// State is shared only within one: a client's key, a salt. "": the common one.
+  std::string name_space;
+  bool remember = true;  // leave it for later requests
+};
+
+inline constexpr int32_t kMaxChoices = 16;
+
 struct Request {
   Prompt prompt;
   Sampling sampling;
   Limits limits;
-  bool stream = true;  // false: all text in one event at the end
+  AnswerForm form;
+  Reasoning reasoning;
+  CacheHints cache;
+  /// Answers to the one prompt, which is computed once; their seeds are seed, seed + 1, ...
+  int32_t choices = 1;
+  bool stream = true;  // false: all pieces in one event at the end
   /// Leave tokens and state behind for a later request; FinishEvent::kept names them.
   bool keep = false;
   /// What the conversation's last turn kept: the longest beginning that the prompt shares with it is not

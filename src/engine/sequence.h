@@ -40,7 +40,7 @@ struct Sequence {
 
   TokenHistory history;
   AnswerText text;
-  TextEvent unsent;  // gathered for a request that does not stream
+  AnswerEvent unsent;  // gathered for a request that does not stream
   bool cancelled = false;
 
   Clock::time_point submitted, started, first_token, last_token;

@@ -191,7 +191,7 @@ TEST(Engine, StopStringsAcrossTokens) {
     EXPECT_EQ(answer.ids.size(), first + 3);
     EXPECT_EQ(answer.finish().reason, FinishReason::stop);
     EXPECT_EQ(answer.finish().stop, stop);
-    for (const TextEvent& event : answer.events) EXPECT_EQ(event.text.find(stop), std::string::npos);
+    for (const AnswerEvent& event : answer.events) EXPECT_EQ(said(event).find(stop), std::string::npos);
   }
   // Text that was held back comes out when the answer ends otherwise.
   Answer answer;

@@ -161,14 +161,14 @@ std::unique_ptr<engine::TextDecoder> FakeCodec::decoder(const engine::Prompt&,
 engine::Sink collect(Answer& answer) {
   return [&answer](engine::Event event) {
     EXPECT_FALSE(answer.ended()) << "an event after the end";
-    if (auto* text = std::get_if<engine::TextEvent>(&event)) {
-      answer.text += text->text;
-      for (const engine::SampledToken& token : text->tokens) answer.ids.push_back(token.id);
-      answer.events.push_back(std::move(*text));
+    if (auto* said = std::get_if<engine::AnswerEvent>(&event)) {
+      answer.text += engine::said(*said);
+      for (const engine::SampledToken& token : said->tokens) answer.ids.push_back(token.id);
+      answer.events.push_back(std::move(*said));
     } else if (auto* finish = std::get_if<engine::FinishEvent>(&event)) {
       answer.finishes.push_back(std::move(*finish));
-    } else {
-      answer.errors.push_back(std::get<engine::ErrorEvent>(std::move(event)));
+    } else if (auto* error = std::get_if<engine::ErrorEvent>(&event)) {
+      answer.errors.push_back(std::move(*error));
     }
   };
 }

@@ -68,7 +68,7 @@ class FakeCodec final : public engine::TextCodec {
 struct Answer {
   std::string text;
   std::vector<int32_t> ids;
-  std::vector<engine::TextEvent> events;
+  std::vector<engine::AnswerEvent> events;
   std::vector<engine::FinishEvent> finishes;
   std::vector<engine::ErrorEvent> errors;
   bool ended() const { return finishes.size() + errors.size() == 1; }

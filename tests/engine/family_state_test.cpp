@@ -53,10 +53,10 @@ Turn run(Engine& engine, const Ids& prompt, int64_t count, KeepId resume) {
   request.resume = resume;
   Turn turn;
   const auto submitted = engine.submit(std::move(request), [&](Event event) {
-    if (const auto* text = std::get_if<TextEvent>(&event)) {
-      for (const SampledToken& token : text->tokens) turn.ids.push_back(token.id);
-    } else {
-      turn.finish = std::get<FinishEvent>(std::move(event));
+    if (const auto* answer = std::get_if<AnswerEvent>(&event)) {
+      for (const SampledToken& token : answer->tokens) turn.ids.push_back(token.id);
+    } else if (auto* finish = std::get_if<FinishEvent>(&event)) {
+      turn.finish = std::move(*finish);
     }
   });
   EXPECT_TRUE(submitted.ok());

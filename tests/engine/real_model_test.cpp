@@ -21,11 +21,11 @@ struct Collected {
   std::vector<FinishEvent> finishes;
   Sink sink() {
     return [this](Event event) {
-      if (auto* text_event = std::get_if<TextEvent>(&event)) {
-        text += text_event->text;
-        for (const SampledToken& token : text_event->tokens) ids.push_back(token.id);
-      } else {
-        finishes.push_back(std::get<FinishEvent>(std::move(event)));
+      if (const auto* answer = std::get_if<AnswerEvent>(&event)) {
+        text += said(*answer);
+        for (const SampledToken& token : answer->tokens) ids.push_back(token.id);
+      } else if (auto* finish = std::get_if<FinishEvent>(&event)) {
+        finishes.push_back(std::move(*finish));
       }
     };
   }
