@@ -9,6 +9,7 @@ use llguidance::{Matcher, ParserFactory};
 use crate::error::{
     check_json_depth, check_size, Result, TextError, MAX_GRAMMAR_BYTES, MAX_JSON_DEPTH, MAX_VOCAB,
 };
+use crate::schema;
 use crate::tokenizer::Tokenizer;
 
 /// What kind of text describes a grammar; the numbers are those of textkit.h.
@@ -66,7 +67,7 @@ impl Factory {
                 check_json_depth("the JSON schema", text.as_bytes())?;
                 let schema = serde_json::from_str(text)
                     .map_err(|e| TextError::invalid(format!("the JSON schema is not JSON: {e}")))?;
-                TopLevelGrammar::from_json_schema(schema)
+                TopLevelGrammar::from_json_schema(schema::exact(schema)?)
             }
             Source::JsonObject => {
                 TopLevelGrammar::from_json_schema(serde_json::json!({"type": "object"}))
@@ -77,16 +78,32 @@ impl Factory {
             }
             Source::Lark => {
                 check_nesting("the grammar", text)?;
-                TopLevelGrammar::from_lark(text.to_owned())
+                TopLevelGrammar::from_lark(schema::exact_within(text)?)
             }
         };
-        let parser = self.inner.create_parser(grammar).map_err(wrap)?;
+        let parser = self.inner.create_parser(grammar).map_err(|e| refusal(source, &e.to_string()))?;
         let matcher = Matcher::new(Ok(parser));
         match matcher.get_error() {
-            Some(e) => Err(TextError::invalid(format!("grammar: {e}"))),
+            Some(e) => Err(refusal(source, &e)),
             None => Ok(Constraint { matcher, vocab_size: self.vocab_size, ends_taken: 0 }),
         }
     }
+}
+
+/// llguidance's words for what it cannot take, without its own options.
+fn refusal(source: Source, error: &str) -> TextError {
+    let what = match source {
+        Source::JsonSchema | Source::JsonObject => "the JSON schema",
+        Source::Regex => "the regular expression",
+        Source::Lark => "the grammar",
+    };
+    if error.contains("oneOf constraints are not supported") {
+        return TextError::invalid(format!(
+            "{what} has a \"oneOf\" of which several might match at once, which cannot be held while an answer \
+             is written; use \"anyOf\""
+        ));
+    }
+    TextError::invalid(format!("{what} cannot be held: {error}"))
 }
 
 /// The grammar parsers recurse, so brackets may nest only so deep.

@@ -9,6 +9,7 @@ mod ffi_tokenizer;
 pub mod grammar;
 mod limits;
 mod model;
+mod schema;
 mod shape;
 pub mod shim;
 pub mod template;
