@@ -98,10 +98,11 @@ class ChannelReader final : public AnswerReader {
 
   /// The answer begins inside a header; a model that writes none writes text.
   Turn begin(std::string_view text, bool last) {
-    const std::string_view solid = text.substr(skip_space(text));
+    const std::string_view near = text.substr(0, kMaxHeader);
+    const std::string_view solid = near.substr(skip_space(near));
     Match best = Match::no;
     for (const std::string_view mark : {"<|", "to=", "assistant"}) best = std::max(best, match(solid, mark));
-    if (best == Match::cut && !last) return {.used = 0, .waits = true};
+    if (best == Match::cut && !last && text.size() < kMaxHeader) return {.used = 0, .waits = true};
     state_ = best == Match::yes ? State::header : State::text;
     return {.used = 0, .waits = false};
   }

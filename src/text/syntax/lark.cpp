@@ -95,6 +95,15 @@ void Lark::named_rule(const std::string& name, const std::string& body) {
   if (named_.insert(name).second) rules_ += name + ": " + body + "\n";
 }
 
+std::string regex_of(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("\\.+*?()|[]{}^$/&~#-").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 std::string sequence(std::initializer_list<std::string_view> parts) {
   std::string out;
   for (const std::string_view part : parts) {

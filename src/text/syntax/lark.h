@@ -49,6 +49,9 @@ class Lark {
   int count_ = 0;
 };
 
+/// A regular expression, as it stands between slashes, for exactly this text.
+std::string regex_of(std::string_view text);
+
 /// The parts that are not empty, with spaces between.
 std::string sequence(std::initializer_list<std::string_view> parts);
 

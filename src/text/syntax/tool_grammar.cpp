@@ -9,13 +9,20 @@ namespace {
 
 constexpr const char* kParameterName = "/[A-Za-z_][A-Za-z0-9_]{0,63}/";
 
+/// Calls as an expression, and what is left of it behind the syntax's first opener.
+struct Calls {
+  std::string whole;
+  std::string opened;
+};
+
 /// Writes the rules of each tool's call in one form.
 class CallWriter {
  public:
-  CallWriter(Lark& lark, const std::vector<const Tool*>& tools, bool parallel)
-      : lark_(lark), tools_(tools), parallel_(parallel) {}
+  CallWriter(Lark& lark, const std::vector<const Tool*>& tools, const GrammarRequest& request,
+             const ToolSyntax& syntax)
+      : lark_(lark), tools_(tools), request_(request), syntax_(syntax) {}
 
-  std::string operator()(const JsonForm& form) {
+  Calls operator()(const JsonForm& form) {
     const std::string call = any_call([&](const Tool& tool, const Value& schema) {
       std::string head = "{";
       if (form.name_is_key) return object(head + json_string(tool.name) + ": ", schema);
@@ -31,19 +38,19 @@ class CallWriter {
     return arrange(call, {form.opening, form.between, form.closing, !form.list, form.space_behind_marker});
   }
 
-  std::string operator()(const NamedForm& form) {
+  Calls operator()(const NamedForm& form) {
     const std::string call =
         any_call([&](const Tool& tool, const Value& schema) { return named(form, tool, schema); });
     return arrange(call, {form.opening, form.between, form.closing, !form.repeats});
   }
 
-  std::string operator()(const TagForm& form) {
+  Calls operator()(const TagForm& form) {
     const std::string call =
         any_call([&](const Tool& tool, const Value& schema) { return tagged(form, tool, schema); });
     return arrange(call, {form.opening, form.between, form.closing, form.separate_blocks});
   }
 
-  std::string operator()(const PythonForm& form) {
+  Calls operator()(const PythonForm& form) {
     const std::string call = any_call([&](const Tool& tool, const Value& schema) {
       bool open = false;
       std::vector<Item> items;
@@ -64,12 +71,13 @@ class CallWriter {
   }
 
   // The token that ends the message ends the answer as well, so the grammar ends with the arguments.
-  std::string operator()(const ChannelForm&) {
-    return any_call([&](const Tool& tool, const Value& schema) {
+  Calls operator()(const ChannelForm&) {
+    const std::string call = any_call([&](const Tool& tool, const Value& schema) {
       const std::string head =
           "<|channel|>commentary to=functions." + tool.name + " <|constrain|>json<|message|>";
       return sequence({lark_.literal(head), lark_.json(schema, schema)});
     });
+    return {.whole = call, .opened = {}};
   }
 
  private:
@@ -85,22 +93,34 @@ class CallWriter {
   std::string any_call(Write write) {
     std::vector<std::string> calls;
     for (const Tool* tool : tools_) {
-      schemas_.push_back(std::make_unique<Value>(arguments_schema(*tool)));
+      const bool held = !request_.optional || tool->strict;
+      schemas_.push_back(std::make_unique<Value>(
+          arguments_schema(held ? *tool : Tool{.name = tool->name, .parameters = {}})));
       calls.push_back(lark_.rule("call", write(*tool, *schemas_.back())));
     }
     return alternatives(calls);
   }
 
-  std::string arrange(const std::string& call, const Layout& layout) {
+  Calls arrange(const std::string& call, const Layout& layout) {
     const std::string opening = lark_.literal(layout.opening, layout.spaces);
     const std::string between = lark_.literal(layout.between);
     const std::string closing = lark_.literal(layout.closing);
-    if (!parallel_) return sequence({opening, call, closing});
-    if (!layout.separate) {
-      return sequence({opening, call, "(" + sequence({between, call}) + ")*", closing});
-    }
-    const std::string block = lark_.rule("block", sequence({opening, call, closing}));
-    return block + " (" + sequence({between, block}) + ")*";
+    std::string more;  // behind the first call, and behind the first block
+    std::string blocks;
+    if (request_.parallel && !layout.separate) more = "(" + sequence({between, call}) + ")*";
+    if (request_.parallel && layout.separate)
+      blocks = "(" + sequence({between, lark_.rule("block", sequence({opening, call, closing}))}) + ")*";
+    const auto behind = [&](const std::string& begin) {
+      return sequence({begin, call, more, closing, blocks});
+    };
+    return {.whole = behind(opening), .opened = opened(layout, behind)};
+  }
+
+  template <class Behind>
+  std::string opened(const Layout& layout, const Behind& behind) {
+    const std::string opener = syntax_.openers.empty() ? std::string() : syntax_.openers.front().text;
+    if (!request_.optional || opener.empty() || !layout.opening.starts_with(opener)) return {};
+    return behind(lark_.literal(layout.opening.substr(opener.size()), layout.spaces));
   }
 
   std::string object(const std::string& head, const Value& schema) {
@@ -170,7 +190,8 @@ class CallWriter {
 
   Lark& lark_;
   const std::vector<const Tool*>& tools_;
-  bool parallel_;
+  const GrammarRequest& request_;
+  const ToolSyntax& syntax_;
   std::vector<std::unique_ptr<Value>> schemas_;  // parameters point into them
 };
 
@@ -187,6 +208,35 @@ std::string thought(Lark& lark, const SyntaxChoice& choice, GrammarRequest::Thou
   const std::string rest =
       lark.rule("thought", sequence({lark.text_until(reasoning.close.front()), "/[ \\n]{1,4}/?"}));
   return wanted == Thought::open ? rest : "(" + sequence({lark.literal(reasoning.open.front()), rest}) + ")?";
+}
+
+/// A regular expression for text in which none of the syntax's calls begins.
+std::string callless(const ToolSyntax& syntax) {
+  std::string openers;
+  for (const Opener& opener : syntax.openers) {
+    const bool line = opener.at_line_start;
+    openers += std::string(openers.empty() ? "" : "|") + (line ? "(?s:(.*\n)?)[ \t\r]*" : "(?s:.*)") +
+               regex_of(opener.text) + "(?s:.*)";
+  }
+  return openers.empty() ? "/(?s:.+)/" : "/(?s:.+)/ & ~/" + openers + "/";
+}
+
+/// The calls, or text, or both: text that an opener follows, and text that none does.
+std::string with_text(Lark& lark, const ToolSyntax& syntax, const Calls& calls) {
+  if (std::holds_alternative<ChannelForm>(syntax.forms.front())) {
+    const std::string said = sequence({lark.text_until("<|end|>"), lark.literal("<|start|>assistant")});
+    return sequence({"(", lark.literal("<|channel|>commentary<|message|>"), said, ")? (", calls.whole, "|",
+                     lark.literal("<|channel|>final<|message|>"), "/(?s:.*)/", ")"});
+  }
+  lark.named_rule("SAID", callless(syntax));
+  const auto* named = std::get_if<NamedForm>(&syntax.forms.front());
+  // Where the prompt has the opener already, text is what is said to a recipient of its own.
+  if (named && syntax.begins_open && !named->plain_name.empty())
+    return alternatives({sequence({lark.literal(named->plain_name + "\n"), "SAID"}), calls.whole});
+  std::vector<std::string> choices = {"SAID", calls.whole};
+  if (!calls.opened.empty())
+    choices.push_back(sequence({lark.text_until(syntax.openers.front().text), calls.opened}));
+  return alternatives(choices);
 }
 
 }  // namespace
@@ -208,10 +258,10 @@ Result<std::string> tool_grammar(const SyntaxChoice& choice, const GrammarReques
   }
   Lark lark(request.vocabulary);
   const std::string before = thought(lark, choice, request.thought);
-  CallWriter writer(lark, tools, request.parallel);
-  const std::string calls =
-      std::visit([&](const auto& form) { return writer(form); }, choice.tools->forms.front());
-  return lark.finish(sequence({before, calls}));
+  CallWriter writer(lark, tools, request, *choice.tools);
+  const Calls calls = std::visit([&](const auto& form) { return writer(form); }, choice.tools->forms.front());
+  return lark.finish(
+      sequence({before, request.optional ? with_text(lark, *choice.tools, calls) : calls.whole}));
 }
 
 }  // namespace varve::text::syntax

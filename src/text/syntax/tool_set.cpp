@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include "text/syntax/json_scanner.h"
 #include "text/syntax/json_text.h"
@@ -54,27 +55,40 @@ unsigned named_types(const Value& type) {
   return types;
 }
 
-unsigned types_within(const Value& schema, const Value& root, int depth) {
-  const Value* resolved = resolve_schema(schema, root);
-  if (!resolved || !resolved->is_table() || depth > kMaxReferences) return kUnknownType;
-  if (const Value* type = resolved->find("type")) return named_types(*type);
-  if (const Value* constant = resolved->find("const")) return type_of_value(*constant);
+/// The types of schemas that were looked at. One that is still being looked at says nothing of itself.
+using KnownTypes = std::unordered_map<const Value*, unsigned>;
+
+unsigned types_within(const Value& schema, const Value& root, KnownTypes& known);
+
+unsigned types_of_members(const Value& resolved, const Value& root, KnownTypes& known) {
+  if (const Value* type = resolved.find("type")) return named_types(*type);
+  if (const Value* constant = resolved.find("const")) return type_of_value(*constant);
   unsigned types = kUnknownType;
-  if (const Value* values = resolved->find("enum"); values && values->is_array()) {
+  if (const Value* values = resolved.find("enum"); values && values->is_array()) {
     for (const Value& value : values->array()) types |= type_of_value(value);
     return types;
   }
   for (const std::string_view word : {"anyOf", "oneOf", "allOf"}) {
-    const Value* members = resolved->find(word);
+    const Value* members = resolved.find(word);
     if (!members || !members->is_array()) continue;
     for (const Value& member : members->array()) {
-      const unsigned some = types_within(member, root, depth + 1);
+      const unsigned some = types_within(member, root, known);
       // A member that may be anything leaves the whole open; one of allOf adds nothing.
       if (some == kUnknownType && word != "allOf") return kUnknownType;
       types |= some;
     }
   }
-  if (types == kUnknownType && resolved->find("properties")) return kObject;
+  if (types == kUnknownType && resolved.find("properties")) return kObject;
+  return types;
+}
+
+unsigned types_within(const Value& schema, const Value& root, KnownTypes& known) {
+  const Value* resolved = resolve_schema(schema, root);
+  if (!resolved || !resolved->is_table()) return kUnknownType;
+  const auto [found, fresh] = known.try_emplace(resolved, kUnknownType);
+  if (!fresh) return found->second;
+  const unsigned types = types_of_members(*resolved, root, known);
+  known[resolved] = types;
   return types;
 }
 
@@ -147,7 +161,10 @@ const Value* resolve_schema(const Value& schema, const Value& root) {
   return nullptr;
 }
 
-unsigned schema_types(const Value& schema, const Value& root) { return types_within(schema, root, 0); }
+unsigned schema_types(const Value& schema, const Value& root) {
+  KnownTypes known;
+  return types_within(schema, root, known);
+}
 
 const Value* parameter_schema(const Tool& tool, std::string_view parameter) {
   const Value* object = resolve_schema(tool.parameters, tool.parameters);

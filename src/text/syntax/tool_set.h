@@ -10,7 +10,8 @@ namespace varve::text::syntax {
 
 struct Tool {
   std::string name;
-  Value parameters;  // a JSON schema of an object, or null: nothing is known about them
+  Value parameters;     // a JSON schema of an object, or null: nothing is known about them
+  bool strict = false;  // arguments must fulfil the schema even where the model chooses freely to call
 };
 
 /// In the order of the request. Names are unique.

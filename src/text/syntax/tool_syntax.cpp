@@ -14,12 +14,15 @@ struct MakeBlock {
   std::unique_ptr<Block> operator()(const ChannelForm&) const { return nullptr; }
 };
 
+constexpr size_t kLookAhead = 256;
+
 /// Whether JSON calls begin here: an object, or a list of objects.
 Match begins_json(std::string_view text) {
   if (text.front() == '{') return Match::yes;
   if (text.front() != '[') return Match::no;
-  const size_t next = skip_space(text, 1);
+  const size_t next = skip_space(text.substr(0, kLookAhead), 1);
   if (next == text.size()) return Match::cut;
+  if (next == kLookAhead) return Match::no;
   return text[next] == '{' ? Match::yes : Match::no;
 }
 

@@ -1,6 +1,9 @@
 #include "text/syntax/value_grammar.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "core/json.h"
 #include "text/syntax/json_text.h"
@@ -54,14 +57,16 @@ class BareValues {
     bool open = false;
     const std::vector<Parameter> parameters = parameters_of(schema, root_, open);
     if (open || depth > kMaxDepth) return any_object();
+    // Schemas may refer to one from many places: each depth's rules are written once.
+    if (const auto found = objects_.find({&schema, depth}); found != objects_.end()) return found->second;
     std::vector<Item> items;
     for (const Parameter& parameter : parameters) {
       items.push_back(
           {.expression = sequence({lark_.literal(parameter.name + ":"), value(*parameter.schema, depth + 1)}),
            .required = parameter.required});
     }
-    return lark_.rule("object",
-                      sequence({lark_.literal("{"), separated(lark_, items, ","), lark_.literal("}")}));
+    return objects_[{&schema, depth}] = lark_.rule(
+               "object", sequence({lark_.literal("{"), separated(lark_, items, ","), lark_.literal("}")}));
   }
 
  private:
@@ -134,6 +139,7 @@ class BareValues {
   const Value& root_;
   std::string quote_;
   std::string any_;
+  std::map<std::pair<const Value*, int>, std::string> objects_;  // names of rules
 };
 
 }  // namespace
@@ -145,13 +151,12 @@ std::vector<Parameter> parameters_of(const Value& object, const Value& root, boo
   const Value* more = schema ? schema->find("additionalProperties") : nullptr;
   open = !properties && !(more && more->is_boolean() && !more->boolean());
   if (!properties || !properties->is_table()) return parameters;
-  const Value* required = schema->find("required");
-  for (const auto& [name, property] : properties->table()) {
-    const bool must =
-        required && required->is_array() &&
-        std::find(required->array().begin(), required->array().end(), Value(name)) != required->array().end();
-    parameters.push_back({.name = name, .schema = &property, .required = must});
-  }
+  std::set<std::string_view> required;
+  if (const Value* names = schema->find("required"); names && names->is_array())
+    for (const Value& name : names->array())
+      if (name.is_text()) required.insert(name.text());
+  for (const auto& [name, property] : properties->table())
+    parameters.push_back({.name = name, .schema = &property, .required = required.count(name) > 0});
   return parameters;
 }
 

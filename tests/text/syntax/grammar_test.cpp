@@ -145,6 +145,48 @@ TEST_P(ToolGrammar, HoldsTheNameAndTheNumber) {
   }
 }
 
+// Where the model chooses, text and calls are both accepted, arguments of strict tools held to their schemas.
+TEST_P(ToolGrammar, OptionalCallsLetTextThrough) {
+  std::vector<Tool> strict = offered_tools().all();
+  for (Tool& tool : strict) tool.strict = true;
+  const ToolSet tools(strict);
+  int seen = 0;
+  for (const auto& path : case_files()) {
+    const CaseFile file = read_cases(path);
+    for (const Case& one : file.cases) {
+      if (!one.grammar || !can_spell(one.input)) continue;
+      SCOPED_TRACE(path.stem().string() + ": " + one.name);
+      const Constraint start = compile(
+          file.choice,
+          {.tools = &tools, .parallel = calls_in(one) > 1, .optional = true, .thought = thought_of(one)});
+      const int count = accepted(start.fork(), one.input);
+      EXPECT_EQ(count, -1) << "accepted: " << spelled(one.input, count);
+      ++seen;
+    }
+  }
+  EXPECT_GE(seen, 40);
+}
+
+TEST_P(ToolGrammar, OptionalCallsHoldStrictArguments) {
+  const auto schema = json::parse(R"({"type": "object", "properties": {"n": {"type": "integer"}},
+      "required": ["n"], "additionalProperties": false})");
+  const ToolSet tools({{.name = "held", .parameters = schema.value(), .strict = true},
+                       {.name = "free", .parameters = schema.value()}});
+  const SyntaxChoice choice = override_syntax(detect("", {}), "hermes", "none").value();
+  const Constraint start = compile(choice, {.tools = &tools, .parallel = true, .optional = true});
+  const auto call = [](const std::string& name, const std::string& arguments) {
+    return "<tool_call>\n{\"name\": \"" + name + "\", \"arguments\": " + arguments + "}\n</tool_call>";
+  };
+  const auto writes = [&](const std::string& text) { return accepted(start.fork(), text) == -1; };
+  EXPECT_TRUE(writes("No tool is needed: 1 < 2 and <tool is no marker."));
+  EXPECT_TRUE(writes(call("held", "{\"n\": 1}")));
+  EXPECT_TRUE(writes("I look.\n" + call("held", "{\"n\": 1}")));
+  EXPECT_TRUE(writes(call("held", "{\"n\": 1}") + "\n" + call("free", "{\"m\": []}")));
+  EXPECT_FALSE(writes(call("held", "{\"n\": \"1\"}")));
+  EXPECT_FALSE(writes("I look.\n" + call("held", "{}")));
+  EXPECT_FALSE(writes(call("other", "{}")));
+}
+
 bool allows(const std::vector<uint32_t>& mask, int32_t id) {
   return (mask[static_cast<size_t>(id) / 32] >> (static_cast<size_t>(id) % 32) & 1u) != 0;
 }
