@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "text/syntax/call_sink.h"
 #include "text/syntax/json_scanner.h"
 #include "text/syntax/match.h"
 #include "text/syntax/tag_scanner.h"
+#include "text/syntax/turn_reader.h"
 
 namespace varve::text::syntax {
 
@@ -36,43 +36,21 @@ Header read_header(std::string_view text) {
   return header;
 }
 
-class ChannelReader final : public AnswerReader {
+class ChannelReader final : public TurnReader {
  public:
-  explicit ChannelReader(const ReadOptions& options)
-      : sink_(options.tools, options.only_offered, options.stream_arguments) {}
+  using TurnReader::TurnReader;
 
-  void push(std::string_view text, std::vector<Piece>& out) override {
-    pending_.append(text);
-    run(false, out);
-  }
+ private:
+  enum class State { begin, between, header, thought, text, call_begin, arguments, after_call };
 
-  void finish(std::vector<Piece>& out) override {
-    run(true, out);
+  void say_rest(std::vector<Piece>& out) override {
     sink_.abort();
     // A header without a message.
     append_piece(out, TextPiece{std::move(raw_)});
     raw_.clear();
   }
 
- private:
-  enum class State { begin, between, header, thought, text, call_begin, arguments, after_call };
-  struct Turn {
-    size_t used = 0;
-    bool waits = false;
-  };
-
-  void run(bool last, std::vector<Piece>& out) {
-    sink_.attach(out);
-    size_t at = 0;
-    while (true) {
-      const Turn turn = take(std::string_view(pending_).substr(at), last, out);
-      at += turn.used;
-      if (turn.waits) break;
-    }
-    pending_.erase(0, at);
-  }
-
-  Turn take(std::string_view text, bool last, std::vector<Piece>& out) {
+  Turn turn(std::string_view text, bool last, std::vector<Piece>& out) override {
     switch (state_) {
       case State::begin:
         return begin(text, last);
@@ -219,9 +197,7 @@ class ChannelReader final : public AnswerReader {
 
   const TagScanner header_ends_{{"<|message|>", "<|end|>", "<|return|>", "<|call|>", "<|start|>"}};
   const TagScanner content_ends_{{"<|end|>", "<|return|>", "<|call|>", "<|start|>", "<|channel|>"}};
-  CallSink sink_;
   State state_ = State::begin;
-  std::string pending_;
   std::string raw_;  // read and not told: a header, or a call
   std::string name_;
   JsonScanner scanner_;

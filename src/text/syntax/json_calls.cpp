@@ -101,12 +101,9 @@ class JsonCalls final : public Block {
       ++at;
     if (form_.close.empty()) return {Status::done, 0};
     if (at == text.size() && !last) return {Status::more, 0};
-    for (const std::string& close : form_.close) {
-      const Match matched = match(text.substr(at), close);
-      if (matched == Match::yes) return {Status::done, at + close.size()};
-      if (matched == Match::cut && !last) return {Status::more, 0};
-    }
-    return {Status::done, 0};
+    const Choice close = choose(text.substr(at), form_.close, last);
+    if (close.matched == Match::cut) return {Status::more, 0};
+    return {Status::done, close.matched == Match::yes ? at + close.size : 0};
   }
 
   static constexpr size_t kLookAhead = 64;

@@ -20,6 +20,17 @@ Match match(std::string_view text, std::string_view tag) {
   return tag.substr(0, text.size()) == text ? Match::cut : Match::no;
 }
 
+Choice choose(std::string_view text, std::span<const std::string> texts, bool last) {
+  Choice best;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const Match matched = match(text, texts[i]);
+    if (matched == Match::cut && !last) return {.matched = Match::cut};
+    if (matched == Match::yes && texts[i].size() > best.size)
+      best = {.matched = Match::yes, .index = i, .size = texts[i].size()};
+  }
+  return best;
+}
+
 size_t tail_of_tag(std::string_view text, std::string_view tag) {
   if (tag.empty()) return 0;
   for (size_t n = std::min(text.size(), tag.size() - 1); n > 0; --n) {

@@ -11,22 +11,6 @@ namespace {
 
 constexpr size_t kMaxName = 256;
 
-/// Which of `texts` stands at the beginning of `text`.
-struct Choice {
-  Match matched = Match::no;
-  size_t size = 0;
-};
-
-Choice choose(std::string_view text, const std::vector<std::string>& texts, bool last) {
-  Choice best;
-  for (const std::string& candidate : texts) {
-    const Match matched = match(text, candidate);
-    if (matched == Match::cut && !last) return {Match::cut, 0};  // a longer one may yet come
-    if (matched == Match::yes && candidate.size() > best.size) best = {Match::yes, candidate.size()};
-  }
-  return best;
-}
-
 class NamedCalls final : public Block {
  public:
   explicit NamedCalls(const NamedForm& form) : form_(form), scanner_(form.quote) {}

@@ -11,15 +11,9 @@ TagScanner::TagScanner(std::vector<std::string> tags) : tags_(std::move(tags)) {
 TagScanner::Found TagScanner::find(std::string_view text, bool last) const {
   for (size_t at = 0; at < text.size(); ++at) {
     if (!first_[static_cast<unsigned char>(text[at])]) continue;
-    int longest = -1;
-    for (size_t i = 0; i < tags_.size(); ++i) {
-      const Match matched = match(text.substr(at), tags_[i]);
-      if (matched == Match::cut && !last) return {.at = at, .tag = -1};
-      if (matched == Match::yes && (longest < 0 || tags_[i].size() > tag(longest).size())) {
-        longest = static_cast<int>(i);
-      }
-    }
-    if (longest >= 0) return {.at = at, .tag = longest};
+    const Choice here = choose(text.substr(at), tags_, last);
+    if (here.matched == Match::cut) return {.at = at, .tag = -1};
+    if (here.matched == Match::yes) return {.at = at, .tag = static_cast<int>(here.index)};
   }
   return {.at = text.size(), .tag = -1};
 }

@@ -197,18 +197,12 @@ class TaggedCalls final : public Block {
   // Behind a call: the next one, or the marker that ends the block.
   Step end(std::string_view text, bool last) {
     if (text.empty()) return last ? Step{Status::done, 0} : Step{Status::more, 0};
-    bool undecided = false;
-    for (const std::string& close : form_.close) {
-      const Match matched = match(text, close);
-      if (matched == Match::yes) return {Status::done, close.size()};
-      undecided |= matched == Match::cut;
-    }
-    if (!form_.call_open.empty()) {
-      const Match again = match(text, form_.call_open);
-      if (again == Match::yes) return go(State::call_open, 0);
-      undecided |= again == Match::cut;
-    }
-    return {undecided && !last ? Status::more : Status::done, 0};
+    const Choice close = choose(text, form_.close, last);
+    if (close.matched == Match::yes) return {Status::done, close.size};
+    const Match again = form_.call_open.empty() ? Match::no : match(text, form_.call_open);
+    if (again == Match::yes) return go(State::call_open, 0);
+    const bool undecided = close.matched == Match::cut || (again == Match::cut && !last);
+    return {undecided ? Status::more : Status::done, 0};
   }
 
   const TagForm& form_;

@@ -49,13 +49,13 @@ bool reads_calls(const ReadOptions& options) {
 }  // namespace
 
 TaggedReader::TaggedReader(const SyntaxChoice& choice, const ReadOptions& options)
-    : reasoning_(*choice.reasoning),
+    : TurnReader(options),
+      reasoning_(*choice.reasoning),
       tools_(*choice.tools),
       text_tags_(text_tags(choice, reads_calls(options))),
       thought_tags_(thought_tags(choice, reads_calls(options))),
       text_scanner_(texts_of(text_tags_)),
-      thought_scanner_(texts_of(thought_tags_)),
-      sink_(options.tools, options.only_offered, options.stream_arguments) {
+      thought_scanner_(texts_of(thought_tags_)) {
   if (options.in_thought && !reasoning_.close.empty()) {
     mode_ = Mode::thought;
     thought_.marker();
@@ -65,29 +65,21 @@ TaggedReader::TaggedReader(const SyntaxChoice& choice, const ReadOptions& option
   }
 }
 
-void TaggedReader::push(std::string_view text, std::vector<Piece>& out) {
-  pending_.append(text);
-  run(false, out);
-}
-
-void TaggedReader::finish(std::vector<Piece>& out) {
-  run(true, out);
+void TaggedReader::say_rest(std::vector<Piece>& out) {
   thought_.flush(out);
   text_.flush(out);
 }
 
-void TaggedReader::run(bool last, std::vector<Piece>& out) {
-  sink_.attach(out);
-  size_t at = 0;
-  while (true) {
-    const std::string_view text = std::string_view(pending_).substr(at);
-    const Turn turn = mode_ == Mode::text      ? text_turn(text, last, out)
-                      : mode_ == Mode::thought ? thought_turn(text, last, out)
-                                               : block_turn(text, last, out);
-    at += turn.used;
-    if (turn.waits) break;
+TaggedReader::Turn TaggedReader::turn(std::string_view text, bool last, std::vector<Piece>& out) {
+  switch (mode_) {
+    case Mode::text:
+      return text_turn(text, last, out);
+    case Mode::thought:
+      return thought_turn(text, last, out);
+    case Mode::block:
+      break;
   }
-  pending_.erase(0, at);
+  return block_turn(text, last, out);
 }
 
 TaggedReader::Turn TaggedReader::text_turn(std::string_view text, bool last, std::vector<Piece>& out) {

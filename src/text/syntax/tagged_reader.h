@@ -1,17 +1,15 @@
 #pragma once
 // The reader of every answer that is text with markers in it: thoughts and blocks of calls.
-#include "text/syntax/reader.h"
 #include "text/syntax/registry.h"
 #include "text/syntax/speech.h"
 #include "text/syntax/tag_scanner.h"
+#include "text/syntax/turn_reader.h"
 
 namespace varve::text::syntax {
 
-class TaggedReader final : public AnswerReader {
+class TaggedReader final : public TurnReader {
  public:
   TaggedReader(const SyntaxChoice& choice, const ReadOptions& options);
-  void push(std::string_view text, std::vector<Piece>& out) override;
-  void finish(std::vector<Piece>& out) override;
 
  private:
   enum class Mode { text, thought, block };
@@ -21,16 +19,12 @@ class TaggedReader final : public AnswerReader {
     Role role;
     size_t opener = 0;  // which of the tool syntax's
   };
-  /// How far one turn came: `used` bytes are done with; `waits`: nothing more can be said without more text.
-  struct Turn {
-    size_t used = 0;
-    bool waits = false;
-  };
 
   static std::vector<Tag> text_tags(const SyntaxChoice& choice, bool has_tools);
   static std::vector<Tag> thought_tags(const SyntaxChoice& choice, bool has_tools);
 
-  void run(bool last, std::vector<Piece>& out);
+  Turn turn(std::string_view text, bool last, std::vector<Piece>& out) override;
+  void say_rest(std::vector<Piece>& out) override;
   Turn text_turn(std::string_view text, bool last, std::vector<Piece>& out);
   Turn thought_turn(std::string_view text, bool last, std::vector<Piece>& out);
   Turn block_turn(std::string_view text, bool last, std::vector<Piece>& out);
@@ -48,12 +42,10 @@ class TaggedReader final : public AnswerReader {
   std::vector<Tag> thought_tags_;
   TagScanner text_scanner_;
   TagScanner thought_scanner_;
-  CallSink sink_;
   Speech text_{false};
   Speech thought_{true};
 
   Mode mode_ = Mode::text;
-  std::string pending_;          // not yet understood
   bool answer_is_near_ = false;  // a thought has ended and nothing was said since
   bool answer_is_marked_ = false;
 
