@@ -61,6 +61,28 @@ void syntax_seeds(const std::filesystem::path& dir) {
   }
 }
 
+void template_seeds(const std::filesystem::path& dir) {
+  write_file(dir / "loop",
+             "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>\n{{ m['content'] | trim }}\n"
+             "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}");
+  write_file(dir / "tools",
+             "{%- if tools %}{% for t in tools %}{{ t | tojson(indent=2) }}{% endfor %}{% endif -%}"
+             "{% set ns = namespace(n=0) %}{% macro f(x, y=1) %}{{ x ~ y }}{% endmacro %}{{ f(1) }}");
+  write_file(dir / "methods",
+             "{{ 'a b'.split()[::-1] | join(',') | upper }}{{ strftime_now('%Y-%m-%d') }}"
+             "{{ raise_exception('no') if messages | length > 9 }}{{ range(3) | list }}");
+}
+
+// The byte before the text chooses the kind.
+void grammar_seeds(const std::filesystem::path& dir) {
+  write_file(dir / "schema",
+             std::string(1, '\0') + R"({"type": "object", "properties": {"a": {"type": "integer",
+      "minimum": 1}, "b": {"enum": ["x", null]}, "c": {"type": "array", "items": {"$ref": "#/$defs/d"}}},
+      "required": ["a"], "$defs": {"d": {"anyOf": [{"type": "string", "format": "date"}, {"const": 2}]}}})");
+  write_file(dir / "regex", "\x01[a-f]{2,5}(x|yz)*\\s?");
+  write_file(dir / "lark", "\x02start: \"a\" b+ | %json {\"type\": \"null\"}\nb: /[0-9]{1,3}/ \",\"?\n");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -73,5 +95,7 @@ int main(int count, char** arguments) {
   gguf_seeds(corpus / "gguf");
   config_seeds(corpus / "config");
   syntax_seeds(corpus / "syntax");
+  template_seeds(corpus / "template");
+  grammar_seeds(corpus / "grammar");
   return 0;
 }

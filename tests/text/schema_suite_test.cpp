@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <random>
+#include <regex>
+#include <sstream>
 
 #include "schema_validator.h"
 #include "text/grammar.h"
@@ -158,6 +160,32 @@ TEST_F(SchemaSuite, WhatCannotBeHeldIsRefusedByItsKeywordAndPlace) {
   EXPECT_EQ(message(R"({"type": "object", "properties": {"not": {"type": "null"}}})"), "taken");
   EXPECT_EQ(message(R"({"type": "object", "properties": {"a": {"enum": [{"if": 1}]}}})"), "taken");
   EXPECT_EQ(message(R"({"type": "array", "uniqueItems": false})"), "taken");
+}
+
+// The page's table of keywords says the same.
+TEST_F(SchemaSuite, ThePageNamesWhatIsRefused) {
+  std::istringstream page(read_text(test::source_dir() / "docs/structured-output.md", 1 << 20));
+  int seen = 0;
+  for (std::string line; std::getline(page, line);) {
+    const size_t column = line.find(" | ", 2);
+    if (!line.starts_with("| ") || column == std::string::npos) continue;
+    const std::regex word("`([$A-Za-z]+)`");
+    for (std::sregex_iterator at(line.begin() + static_cast<std::ptrdiff_t>(column), line.end(), word), end;
+         at != end; ++at) {
+      const std::string keyword = (*at)[1];
+      if (keyword == "oneOf" || keyword == "$ref") continue;  // only some are refused
+      Table schema;
+      schema.set(keyword, keyword == "uniqueItems" ? Value(true) : Value(Table()));
+      if (keyword == "unevaluatedProperties" || keyword == "unevaluatedItems" || keyword == "propertyNames")
+        schema.set(keyword, false);
+      const auto compiled = compile(Value(std::move(schema)));
+      ASSERT_FALSE(compiled.ok()) << keyword;
+      EXPECT_NE(compiled.error().message.find("\"" + keyword + "\""), std::string::npos)
+          << compiled.error().message;
+      ++seen;
+    }
+  }
+  EXPECT_EQ(seen, 19);
 }
 
 TEST_F(SchemaSuite, SchemasInsideAGrammarAreHeldAlike) {
