@@ -163,6 +163,14 @@ std::variant<WheelSource, HubSource, PathSource> read_source(const Value& table,
   return read_wheel(reader, origin);
 }
 
+AnswerSyntax read_answers(const Value& table, const std::string& origin) {
+  Reader reader(table, origin);
+  if (!table.is_table()) reader.refuse(table, "'answers' is not a table", "[answers]", table.kind_name());
+  AnswerSyntax answers{.tools = reader.text("tools", false), .reasoning = reader.text("reasoning", false)};
+  reader.no_others();
+  return answers;
+}
+
 }  // namespace
 
 bool is_card_name(std::string_view name) {
@@ -186,6 +194,7 @@ Card read_card(std::string_view name, const Value& text, const std::string& orig
   card.licence = reader.text("licence");
   card.home = reader.text("home", false);
   card.source = read_source(*reader.find("source", true), origin);
+  if (const Value* answers = reader.find("answers", false)) card.answers = read_answers(*answers, origin);
   card.origin = origin;
   reader.no_others();
   return card;

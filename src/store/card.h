@@ -42,6 +42,13 @@ struct PathSource {
   std::filesystem::path path;
 };
 
+/// How a model writes what is no plain text, where that is not to be seen in its template and vocabulary:
+/// names of syntaxes (docs/tool-calls.md), "" for what is found. The store does not know which there are.
+struct AnswerSyntax {
+  std::string tools;
+  std::string reasoning;
+};
+
 struct Card {
   std::string name;
   std::string title;
@@ -49,6 +56,7 @@ struct Card {
   std::string licence;
   std::string home;  // a web address, for people
   std::variant<WheelSource, HubSource, PathSource> source;
+  AnswerSyntax answers;
   std::string origin;  // the card's file, or "built in"
 };
 

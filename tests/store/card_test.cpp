@@ -113,6 +113,19 @@ TEST(Card, NamesTheLineAndTheNearestKey) {
               HasSubstr("wheel, hub or path"));
 }
 
+TEST(Card, SaysHowAnswersAreWritten) {
+  const std::string head = "title = \"T\"\nlicence = \"M\"\n[source]\nkind = \"hub\"\nrepository = \"a/b\"\n";
+  const auto card = [&](const std::string& more) {
+    return read_card("tiny", toml::parse(head + more, "tiny.toml"), "tiny.toml");
+  };
+  EXPECT_EQ(card("").answers.tools, "");
+  const Card named = card("[answers]\ntools = \"hermes\"\nreasoning = \"think\"\n");
+  EXPECT_EQ(named.answers.tools, "hermes");
+  EXPECT_EQ(named.answers.reasoning, "think");
+  EXPECT_THAT(refusal(head + "[answers]\ntool = \"hermes\"\n"),
+              testing::AllOf(HasSubstr("tiny.toml:7"), HasSubstr("tools")));
+}
+
 TEST(Card, NamesAreSafeAsDirectories) {
   for (const char* good : {"a", "smollm2", "qwen3-0.6b", "0x_y"}) EXPECT_TRUE(is_card_name(good)) << good;
   for (const char* bad : {"", ".", "..", "a/b", "-rf", "A", "a b", "\xc3\xa9"})
