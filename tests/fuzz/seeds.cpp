@@ -45,8 +45,7 @@ void config_seeds(const std::filesystem::path& dir) {
 void syntax_seeds(const std::filesystem::path& dir) {
   const char* const answers[] = {
       R"(<tool_call>{"name": "f", "arguments": {"a": "x\u00e9\n", "b": -1.5, "c": [null, {}]}}</tool_call>)",
-      "<think>\nx\n</think>\n<tool_call>\n<function=f>\n<parameter=a>\nx\n</parameter>\n</function>\n</"
-      "tool_call>",
+      "<think>\nx\n</think>\n<tool_call>\n<function=f>\n<parameter=a>\nx\n</parameter>\n</function>\n",
       "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>x</arg_value>\n</tool_call>",
       R"([TOOL_CALLS]f[CALL_ID]abc[ARGS]{"a": 'x'})",
       R"([f(a="x", b=1, c=(1, None)), g()])",
