@@ -4,8 +4,10 @@
 // phase to keep.
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "engine/answer_guide.h"
 #include "engine/answer_text.h"
 #include "engine/event.h"
 #include "engine/request.h"
@@ -42,7 +44,10 @@ struct Sequence {
   state::Slot slot;
 
   TokenHistory history;
+  std::unique_ptr<const text::syntax::ToolSet> tools;
   AnswerText text;
+  AnswerGuide guide;
+  int64_t reasoning_tokens = 0;
   AnswerEvent unsent;  // gathered for a request that does not stream
   bool cancelled = false;
 
