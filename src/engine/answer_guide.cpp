@@ -29,6 +29,7 @@ AnswerGuide::Plan AnswerGuide::Plan::fork() const {
             .opens = opens,
             .gap = gap,
             .call_grammar = {},
+            .end_ids = end_ids,
             .budget = budget,
             .thought_end = thought_end};
   if (grammar) copy.grammar = grammar->fork();
@@ -67,8 +68,12 @@ Result<std::span<const uint32_t>> AnswerGuide::mask(const Place& place) {
     if (auto filled = fill(plan_.head ? *plan_.head : *plan_.grammar, mask_); !filled) return filled.error();
     return std::span<const uint32_t>(mask_);
   }
-  if (!plan_.grammar || plan_.begin == Begin::at_call || state_ == State::thought)
-    return std::span<const uint32_t>();
+  if (!plan_.grammar || plan_.begin == Begin::at_call) return std::span<const uint32_t>();
+  if (state_ == State::thought) {
+    mask_.assign(plan_.grammar->mask_words(), ~uint32_t{0});
+    for (const int32_t id : plan_.end_ids) mask_[static_cast<size_t>(id) / 32] &= ~(uint32_t{1} << (id % 32));
+    return std::span<const uint32_t>(mask_);
+  }
   if (auto filled = fill(*plan_.grammar, own_mask_); !filled) return filled.error();
   mask_ = own_mask_;
   for (const Opening& opening : plan_.opens)

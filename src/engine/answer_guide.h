@@ -42,6 +42,7 @@ class AnswerGuide {
     std::vector<Opening> opens;
     std::vector<int32_t> gap;  // white space, a little of which may stand behind a thought or marker
     std::optional<text::Constraint> call_grammar;
+    std::vector<int32_t> end_ids;      // end an answer: not the thought before a grammar
     std::optional<int64_t> budget;     // tokens of thoughts
     std::vector<int32_t> thought_end;  // then written
     Plan fork() const;

@@ -131,6 +131,7 @@ class Planner {
 
   /// What may stand before the answer proper: a thought, and markers around what follows it.
   void open_before(Plan& plan) {
+    plan.end_ids = grammars_.end_ids();
     if (in_thought_) {
       plan.begin = AnswerGuide::Begin::after_thought;
     } else if (thinks(syntax_) && request_.reasoning.enabled != false) {

@@ -20,6 +20,8 @@ class GrammarCache {
   /// The tokenizer (may be null: then there are no grammars) outlives this. `end_ids`: what ends an answer.
   GrammarCache(const text::Tokenizer* tokenizer, int64_t vocab, std::vector<int32_t> end_ids);
 
+  const std::vector<int32_t>& end_ids() const { return end_ids_; }
+
   /// A RequestError, whose field is "grammar", says what is wrong with it.
   Result<text::Constraint> get(text::GrammarKind kind, const std::string& text);
 
