@@ -16,6 +16,9 @@ static_assert(state::kPageTokens == ops::kPageTokens, "pages of the state are th
 
 namespace {
 
+/// Of a call that a grammar may yet take over: it does so within the first token or two.
+constexpr size_t kLongestOpening = 256;
+
 double seconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
@@ -29,7 +32,8 @@ uint64_t fresh_seed() {
 Usage usage_of(const Sequence& sequence) {
   return {.prompt_tokens = sequence.prompt_tokens,
           .cached_tokens = sequence.cached_tokens,
-          .completion_tokens = sequence.sampled()};
+          .completion_tokens = sequence.sampled(),
+          .reasoning_tokens = sequence.reasoning_tokens};
 }
 
 Timings timings_of(const Sequence& sequence) {
@@ -54,8 +58,8 @@ void send(Sequence& sequence, AnswerEvent event) {
 
 /// Everything that is still held back.
 void send_rest(Sequence& sequence) {
-  AnswerEvent event;
-  text::syntax::append_piece(event.pieces, text::syntax::TextPiece{sequence.text.finish()});
+  AnswerEvent event{.pieces = {}, .tokens = {}, .choice = sequence.choice};
+  sequence.text.finish(event.pieces);
   send(sequence, std::move(event));
   if (!sequence.stream && !sequence.unsent.tokens.empty()) sequence.sink(std::move(sequence.unsent));
 }
@@ -89,51 +93,24 @@ Engine::Engine(const Parts& parts, const Options& options, const MemoryPlan& mem
       codec_(parts.codec),
       stop_ids_(options.stop_ids),
       context_(memory.context),
+      grammars_(std::make_unique<GrammarCache>(codec_ ? codec_->vocabulary() : nullptr,
+                                               parts.model.spec().vocab, options.stop_ids)),
       pages_(parts.model.state().page_bytes, memory.pages),
       slots_(parts.model.state().slot_bytes, memory.slots),
       scheduler_(options.memory.max_sequences, slots_),
       pace_(options.step_tokens, options.step_seconds),
       runner_(parts.model, parts.backend) {}
 
-Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
-  std::vector<int32_t> ids;
-  if (const auto* given = std::get_if<IdsPrompt>(&request.prompt)) {
-    ids = given->ids;
-  } else {
-    if (!codec_) return RequestError{"this model has no tokenizer: give the prompt as token ids", "prompt"};
-    auto encoded = codec_->encode(request.prompt);
-    if (!encoded) return encoded.error();
-    ids = std::move(encoded.value());
-  }
-  const int64_t vocab = model_.spec().vocab;
-  for (const int32_t id : ids)
-    if (id < 0 || id >= vocab)
-      return RequestError{fmt::format("the prompt names token {}; the model has {} tokens", id, vocab),
-                          "prompt"};
-  const auto count = static_cast<int64_t>(ids.size());
-  if (count == 0) return RequestError{"the prompt is empty: an answer needs at least one token", "prompt"};
-  if (count >= context_)
-    return RequestError{
-        fmt::format("the prompt has {} tokens; the context holds {}, the answer included", count, context_),
-        "prompt"};
-  return ids;
-}
-
-Result<Prepared> Engine::prepare(Request request) const {
-  const int64_t vocab = model_.spec().vocab;
-  if (auto error = refuse(request.sampling, vocab)) return *error;
-  if (auto error = refuse(request.limits, vocab)) return *error;
-  if (!codec_ && !request.limits.stop.empty())
-    return RequestError{"this model has no tokenizer: stop strings cannot be found", "stop"};
-  auto ids = encode(request);
-  if (!ids) return ids.error();
-  return Prepared{.request = std::move(request), .ids = std::move(ids.value())};
-}
-
 Result<RequestId> Engine::submit(Request request, Sink sink) {
   auto prepared = prepare(std::move(request));
   if (!prepared) return prepared.error();
   return submit(std::move(prepared.value()), std::move(sink));
+}
+
+Engine::TokenLimit Engine::token_limit(const Request& request, int64_t prompt_tokens) const {
+  const int64_t room = context_ - prompt_tokens;
+  const bool all = !request.limits.max_tokens || *request.limits.max_tokens > room;
+  return {.tokens = prompt_tokens + (all ? room : *request.limits.max_tokens), .of_context = all};
 }
 
 RequestId Engine::submit(Prepared prepared, Sink sink) {
@@ -142,20 +119,23 @@ RequestId Engine::submit(Prepared prepared, Sink sink) {
   sequence->id = ++last_id_;
   sequence->tokens = std::move(prepared.ids);
   sequence->prompt_tokens = sequence->length();
-  const int64_t room = context_ - sequence->length();
-  sequence->limit = sequence->length() + std::min(room, request.limits.max_tokens.value_or(room));
+  const TokenLimit limit = token_limit(request, sequence->length());
+  sequence->limit = limit.tokens;
+  sequence->context_limits = limit.of_context;
   sequence->position_class = model_.position_class(sequence->limit);
   sequence->seed = request.sampling.seed ? *request.sampling.seed : fresh_seed();
   if (request.sampling.penalised()) sequence->history.add_prompt(sequence->tokens);
-  if (codec_)
-    sequence->text = AnswerText(codec_->decoder(request.prompt, sequence->tokens), request.limits.stop);
+  sequence->tools = std::make_unique<const text::syntax::ToolSet>(std::move(prepared.tools));
+  sequence->guide = AnswerGuide(std::move(prepared.guide));
+  if (codec_) sequence->text = answer_text(request, *sequence, prepared.in_thought);
   sequence->sampling = std::move(request.sampling);
   sequence->limits = std::move(request.limits);
   sequence->stream = request.stream;
   sequence->keep = request.keep;
   sequence->resume = request.resume;
+  sequence->unsent.choice = sequence->choice;
   sequence->sink = std::move(sink);
-  sequence->submitted = Clock::now();
+  sequence->submitted = prepared.submitted == Clock::time_point{} ? Clock::now() : prepared.submitted;
   scheduler_.enqueue(std::move(sequence));
   return last_id_;
 }
@@ -168,15 +148,30 @@ bool Engine::cancel(RequestId id) {
   return true;
 }
 
-void Engine::end_cancelled() {
+bool Engine::end_cancelled() {
+  bool any = false;
   // One at a time: an event's receiver may cancel others.
-  while (Sequence* sequence = scheduler_.find_cancelled())
+  while (Sequence* sequence = scheduler_.find_cancelled()) {
+    any = true;
     finish(*sequence, {.reason = FinishReason::cancelled});
+  }
+  return any;
+}
+
+void Engine::admit() {
+  do {
+    scheduler_.admit(Clock::now());
+    in_step_ = true;  // a receiver that cancels must not take away what is walked through here
+    for (const auto& sequence : scheduler_.running())
+      if (!std::exchange(sequence->announced, true))
+        sequence->sink(StartEvent{.usage = usage_of(*sequence), .choice = sequence->choice});
+    in_step_ = false;
+  } while (end_cancelled());
 }
 
 bool Engine::run_step() {
   check(!in_step_, "run_step was called from inside a step");
-  scheduler_.admit(Clock::now());
+  admit();
   const Plan plan = scheduler_.plan(pace_.rows());
   check(!plan.step.slices.empty() || scheduler_.idle(), "sequences wait and none can run");
   if (plan.step.slices.empty()) return false;
@@ -196,12 +191,25 @@ void Engine::run() {
   }
 }
 
+AnswerText Engine::answer_text(const Request& request, const Sequence& sequence, bool in_thought) const {
+  const AnswerForm& form = request.form;
+  return {codec_->decoder(request.prompt, sequence.tokens, form.read),
+          request.limits.stop,
+          {.syntax = form.read ? codec_->syntax() : nullptr,
+           .tools = form.tools == AnswerForm::Tools::none ? nullptr : sequence.tools.get(),
+           .in_thought = in_thought,
+           .one_call = !form.parallel_tools}};
+}
+
 void Engine::sample(Sequence& sequence, std::span<const float> logits) {
+  auto mask = allowed(sequence);
+  if (!mask) return fail(sequence, mask.error());
   auto token = sampler_.sample({.sampling = sequence.sampling,
                                 .history = sequence.history,
                                 .logits = logits,
                                 .seed = sequence.seed,
-                                .position = sequence.length()});
+                                .position = sequence.length(),
+                                .mask = mask.value()});
   if (!token) return fail(sequence, {"the model gave no usable logits for the next token", ""});
   const int32_t id = token->id;
   sequence.tokens.push_back(id);
@@ -209,18 +217,47 @@ void Engine::sample(Sequence& sequence, std::span<const float> logits) {
   sequence.last_token = Clock::now();
   if (sequence.sampled() == 1) sequence.first_token = sequence.last_token;
 
-  AnswerEvent event;
+  AnswerEvent event{.pieces = {}, .tokens = {}, .choice = sequence.choice};
   event.tokens.push_back(std::move(*token));
   const bool stop_id = is_stop_id(sequence, id);
-  if (!stop_id) text::syntax::append_piece(event.pieces, text::syntax::TextPiece{sequence.text.push(id)});
+  if (sequence.text.in_thought()) ++sequence.reasoning_tokens;
+  std::optional<RequestError> error;
+  if (!stop_id) error = read(sequence, id, event.pieces);
   send(sequence, std::move(event));
-  if (stop_id) {
+  if (error) {
+    fail(sequence, std::move(*error));
+  } else if (stop_id) {
     finish(sequence, {.reason = FinishReason::stop, .stop_id = id});
-  } else if (!sequence.text.stop_found().empty()) {
+  } else if (sequence.text.ended() || sequence.guide.complete()) {
     finish(sequence, {.reason = FinishReason::stop});
   } else if (sequence.length() == sequence.limit) {
     finish(sequence, {.reason = FinishReason::length});
   }
+}
+
+Result<std::span<const uint32_t>> Engine::allowed(Sequence& sequence) {
+  if (!sequence.guide.active()) return std::span<const uint32_t>();
+  return sequence.guide.mask(
+      {.in_thought = sequence.text.in_thought(), .reasoning_tokens = sequence.reasoning_tokens});
+}
+
+/// What the token adds to the answer, and where it leaves what guides it.
+std::optional<RequestError> Engine::read(Sequence& sequence, int32_t id, std::vector<Piece>& pieces) {
+  const bool thought = sequence.text.in_thought();
+  sequence.text.push(id, pieces);
+  // The marker that begins a thought is counted with it.
+  if (!thought && sequence.text.in_thought()) ++sequence.reasoning_tokens;
+  AnswerGuide& guide = sequence.guide;
+  if (!guide.active() || sequence.text.ended()) return std::nullopt;
+  const auto took = guide.took(
+      id, {.in_thought = sequence.text.in_thought(), .reasoning_tokens = sequence.reasoning_tokens});
+  if (!took) return took.error();
+  if (!guide.waits_for_call()) return std::nullopt;
+  const std::string call = sequence.text.open_call();
+  if (call.empty() || call.size() > kLongestOpening) return std::nullopt;
+  const auto ids = codec_->vocabulary()->encode(call, {.add_special = false, .parse_special = true});
+  if (ids) guide.begin_call(ids.value());
+  return std::nullopt;
 }
 
 bool Engine::is_stop_id(const Sequence& sequence, int32_t id) const {
@@ -236,6 +273,8 @@ void Engine::finish(Sequence& sequence, FinishEvent event) {
   event.stop = ended->text.stop_found();
   // What the detokenizer still held may have completed a stop string.
   if (!event.stop.empty() && event.reason == FinishReason::length) event.reason = FinishReason::stop;
+  event.context_full = event.reason == FinishReason::length && ended->context_limits;
+  event.choice = ended->choice;
   event.usage = usage_of(*ended);
   event.timings = timings_of(*ended);
   event.seed = ended->seed;
@@ -248,7 +287,7 @@ void Engine::fail(Sequence& sequence, RequestError error) {
   const auto ended = scheduler_.remove(sequence.id);
   send_rest(*ended);
   ended->release();
-  ended->sink(ErrorEvent{.error = std::move(error), .usage = usage_of(*ended)});
+  ended->sink(ErrorEvent{.error = std::move(error), .usage = usage_of(*ended), .choice = ended->choice});
 }
 
 Engine::Stats Engine::stats() const {

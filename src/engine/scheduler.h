@@ -49,6 +49,7 @@ class Scheduler {
   const KeptStates& kept() const { return kept_; }
   const std::deque<std::unique_ptr<Sequence>>& waiting() const { return waiting_; }
   const std::vector<std::unique_ptr<Sequence>>& running() const { return running_; }
+  int64_t max_sequences() const { return max_sequences_; }
   bool idle() const { return waiting_.empty() && running_.empty(); }
 
  private:

@@ -4,8 +4,10 @@
 // phase to keep.
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "engine/answer_guide.h"
 #include "engine/answer_text.h"
 #include "engine/event.h"
 #include "engine/request.h"
@@ -26,20 +28,26 @@ struct Sequence {
   bool stream = true;
   bool keep = false;
   KeepId resume = 0;
+  int32_t choice = 0;
+  bool announced = false;  // its StartEvent is out
   Sink sink;
 
   std::vector<int32_t> tokens;
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;
-  int64_t limit = 0;           // tokens at most; the last one is never computed
-  int64_t position_class = 0;  // nn::Model::position_class(limit)
+  int64_t limit = 0;            // tokens at most; the last one is never computed
+  bool context_limits = false;  // `limit` is the context's, not the request's
+  int64_t position_class = 0;   // nn::Model::position_class(limit)
   uint64_t seed = 0;
 
   state::Pages pages;
   state::Slot slot;
 
   TokenHistory history;
+  std::unique_ptr<const text::syntax::ToolSet> tools;
   AnswerText text;
+  AnswerGuide guide;
+  int64_t reasoning_tokens = 0;
   AnswerEvent unsent;  // gathered for a request that does not stream
   bool cancelled = false;
 

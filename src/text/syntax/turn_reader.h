@@ -34,6 +34,9 @@ class TurnReader : public AnswerReader {
   /// The answer has ended: what is still held back.
   virtual void say_rest(std::vector<Piece>& out) = 0;
 
+  /// What no turn has used up.
+  const std::string& pending() const { return pending_; }
+
   CallSink sink_;
 
  private:
