@@ -8,6 +8,7 @@
 
 #include "core/log.h"
 #include "core/system_memory.h"
+#include "engine/prefix_marks.h"
 #include "ops/kv_layout.h"
 
 namespace varve::engine {
@@ -29,6 +30,7 @@ uint64_t fresh_seed() {
 Usage usage_of(const Sequence& sequence) {
   return {.prompt_tokens = sequence.prompt_tokens,
           .cached_tokens = sequence.cached_tokens,
+          .remembered_tokens = sequence.remembered_tokens,
           .completion_tokens = sequence.sampled()};
 }
 
@@ -91,7 +93,7 @@ Engine::Engine(const Parts& parts, const Options& options, const MemoryPlan& mem
       context_(memory.context),
       pages_(parts.model.state().page_bytes, memory.pages),
       slots_(parts.model.state().slot_bytes, memory.slots),
-      scheduler_(options.memory.max_sequences, slots_),
+      scheduler_(options.memory.max_sequences, pages_, slots_),
       pace_(options.step_tokens, options.step_seconds),
       runner_(parts.model, parts.backend) {}
 
@@ -127,7 +129,8 @@ Result<Prepared> Engine::prepare(Request request) const {
     return RequestError{"this model has no tokenizer: stop strings cannot be found", "stop"};
   auto ids = encode(request);
   if (!ids) return ids.error();
-  return Prepared{.request = std::move(request), .ids = std::move(ids.value())};
+  auto marks = prefix_marks(ids.value(), codec_);
+  return Prepared{.request = std::move(request), .ids = std::move(ids.value()), .marks = std::move(marks)};
 }
 
 Result<RequestId> Engine::submit(Request request, Sink sink) {
@@ -152,8 +155,9 @@ RequestId Engine::submit(Prepared prepared, Sink sink) {
   sequence->sampling = std::move(request.sampling);
   sequence->limits = std::move(request.limits);
   sequence->stream = request.stream;
-  sequence->keep = request.keep;
-  sequence->resume = request.resume;
+  sequence->prefix = {.root = PrefixCache::root(request.cache.name_space, sequence->position_class),
+                      .remember = request.cache.remember,
+                      .marks = std::move(prepared.marks)};
   sequence->sink = std::move(sink);
   sequence->submitted = Clock::now();
   scheduler_.enqueue(std::move(sequence));
@@ -184,6 +188,7 @@ bool Engine::run_step() {
   const auto begin = Clock::now();
   runner_.forward(plan.step);
   pace_.ran(plan.step.rows(), seconds(begin, Clock::now()));
+  scheduler_.ran();
   for (size_t i = 0; i < plan.sampling.size(); ++i)
     if (!plan.sampling[i]->cancelled) sample(*plan.sampling[i], runner_.logits(i));
   in_step_ = false;
@@ -236,10 +241,10 @@ void Engine::finish(Sequence& sequence, FinishEvent event) {
   event.stop = ended->text.stop_found();
   // What the detokenizer still held may have completed a stop string.
   if (!event.stop.empty() && event.reason == FinishReason::length) event.reason = FinishReason::stop;
+  scheduler_.cache().ended(*ended);
   event.usage = usage_of(*ended);
   event.timings = timings_of(*ended);
   event.seed = ended->seed;
-  if (ended->keep) event.kept = scheduler_.kept().keep(*ended);
   ended->release();
   ended->sink(std::move(event));
 }
@@ -248,17 +253,18 @@ void Engine::fail(Sequence& sequence, RequestError error) {
   const auto ended = scheduler_.remove(sequence.id);
   send_rest(*ended);
   ended->release();
+  ended->remembered_tokens = std::max<int64_t>(0, ended->prefix.left - ended->cached_tokens);
   ended->sink(ErrorEvent{.error = std::move(error), .usage = usage_of(*ended)});
 }
 
 Engine::Stats Engine::stats() const {
   return {.waiting = static_cast<int64_t>(scheduler_.waiting().size()),
           .running = static_cast<int64_t>(scheduler_.running().size()),
-          .kept = scheduler_.kept().count(),
           .pages = pages_.pages(),
           .pages_held = pages_.held(),
           .pages_promised = pages_.promised(),
-          .page_bytes = pages_.page_bytes()};
+          .page_bytes = pages_.page_bytes(),
+          .prefix = scheduler_.cache().stats()};
 }
 
 }  // namespace varve::engine

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "engine/event.h"
 #include "engine/memory_plan.h"
+#include "engine/prefix_cache.h"
 #include "engine/request.h"
 #include "engine/runner.h"
 #include "engine/sampler.h"
@@ -31,7 +32,8 @@ inline constexpr int64_t kMaxStepTokens = 1 << 16;
 /// A request that can run.
 struct Prepared {
   Request request;
-  std::vector<int32_t> ids;  // the prompt
+  std::vector<int32_t> ids;    // the prompt
+  std::vector<int64_t> marks;  // Sequence::Prefix::marks
 };
 
 class Engine {
@@ -62,19 +64,19 @@ class Engine {
   bool run_step();
   /// Until nothing is left to do.
   void run();
-  /// Drops what a request kept.
-  void forget(KeepId id) { scheduler_.kept().forget(id); }
+  /// Drops all that earlier requests left behind.
+  void forget() { scheduler_.cache().forget(); }
 
   int64_t context() const { return context_; }
 
   struct Stats {
     int64_t waiting = 0;
     int64_t running = 0;
-    int64_t kept = 0;  // sequences kept for a next turn
     int64_t pages = 0;
     int64_t pages_held = 0;
     int64_t pages_promised = 0;
     int64_t page_bytes = 0;
+    PrefixCache::Stats prefix;
   };
   Stats stats() const;
 

@@ -27,6 +27,8 @@ class TextCodec {
   virtual ~TextCodec() = default;
   /// Chat: rendered with the model's template, then tokenized. Text: tokenized as its flags say.
   virtual Result<std::vector<int32_t>> encode(const Prompt& prompt) const = 0;
+  /// A token that frames messages, and is never part of one.
+  virtual bool is_control(int32_t) const { return false; }
   /// For the answer to `prompt`, whose tokens are `ids`.
   virtual std::unique_ptr<TextDecoder> decoder(const Prompt& prompt, std::span<const int32_t> ids) const = 0;
 };

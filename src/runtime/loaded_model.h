@@ -23,6 +23,8 @@ struct LoadOptions {
   ops::Precision precision = ops::Precision::fast;
   int threads = 0;                    // 0: every core this process may use
   int64_t context = 0;                // tokens; 0: the model's own, or as much as half the free memory holds
+  uint64_t cache_bytes = 0;           // engine::MemoryOptions::cache_bytes
+  double cache_share = 0.0;           // engine::MemoryOptions::share
   int64_t sequences = 1;              // answers at once
   std::filesystem::path family_file;  // a family file to use instead of the matching one
   /// Called while weights are packed, with bytes done and in all; may be empty.
