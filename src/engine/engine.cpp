@@ -121,6 +121,13 @@ Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
   return ids;
 }
 
+/// As it is where the answers' own tokens are too many for the context.
+std::vector<int32_t> Engine::with_seen_answers(const Request& request, std::vector<int32_t> ids) const {
+  if (!std::holds_alternative<text::ChatInput>(request.prompt)) return ids;
+  auto spliced = seen_.splice(request.cache.name_space, ids, *codec_);
+  return static_cast<int64_t>(spliced.size()) < context_ ? spliced : ids;
+}
+
 Result<Prepared> Engine::prepare(Request request) const {
   const int64_t vocab = model_.spec().vocab;
   if (auto error = refuse(request.sampling, vocab)) return *error;
@@ -129,8 +136,10 @@ Result<Prepared> Engine::prepare(Request request) const {
     return RequestError{"this model has no tokenizer: stop strings cannot be found", "stop"};
   auto ids = encode(request);
   if (!ids) return ids.error();
-  auto marks = prefix_marks(ids.value(), codec_);
-  return Prepared{.request = std::move(request), .ids = std::move(ids.value()), .marks = std::move(marks)};
+  Prepared prepared{.ids = with_seen_answers(request, std::move(ids.value()))};
+  prepared.marks = prefix_marks(prepared.ids, codec_);
+  prepared.request = std::move(request);
+  return prepared;
 }
 
 Result<RequestId> Engine::submit(Request request, Sink sink) {
@@ -157,6 +166,8 @@ RequestId Engine::submit(Prepared prepared, Sink sink) {
   sequence->stream = request.stream;
   sequence->prefix = {.root = PrefixCache::root(request.cache.name_space, sequence->position_class),
                       .remember = request.cache.remember,
+                      .comes_back = std::holds_alternative<text::ChatInput>(request.prompt),
+                      .name_space = std::move(request.cache.name_space),
                       .marks = std::move(prepared.marks)};
   sequence->sink = std::move(sink);
   sequence->submitted = Clock::now();
@@ -242,6 +253,12 @@ void Engine::finish(Sequence& sequence, FinishEvent event) {
   // What the detokenizer still held may have completed a stop string.
   if (!event.stop.empty() && event.reason == FinishReason::length) event.reason = FinishReason::stop;
   scheduler_.cache().ended(*ended);
+  if (ended->prefix.comes_back && ended->prefix.remember) {
+    const auto tokens = std::span<const int32_t>(ended->tokens);
+    const auto answer = tokens.subspan(static_cast<size_t>(ended->prompt_tokens));
+    seen_.add(ended->prefix.name_space, tokens.first(static_cast<size_t>(ended->prompt_tokens)),
+              answer.first(answer.size() - (event.stop_id >= 0 ? 1 : 0)));
+  }
   event.usage = usage_of(*ended);
   event.timings = timings_of(*ended);
   event.seed = ended->seed;

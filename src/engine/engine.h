@@ -18,6 +18,7 @@
 #include "engine/runner.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
+#include "engine/seen_answers.h"
 #include "engine/step_pace.h"
 #include "engine/text.h"
 #include "nn/model.h"
@@ -89,6 +90,7 @@ class Engine {
   Engine(const Parts& parts, const Options& options, const MemoryPlan& memory);
 
   Result<std::vector<int32_t>> encode(const Request& request) const;
+  std::vector<int32_t> with_seen_answers(const Request& request, std::vector<int32_t> ids) const;
   void sample(Sequence& sequence, std::span<const float> logits);
   bool is_stop_id(const Sequence& sequence, int32_t id) const;
   void finish(Sequence& sequence, FinishEvent event);
@@ -106,6 +108,7 @@ class Engine {
   StepPace pace_;
   Runner runner_;
   Sampler sampler_;
+  SeenAnswers seen_;
   RequestId last_id_ = 0;
   bool in_step_ = false;
 };

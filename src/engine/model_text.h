@@ -16,6 +16,7 @@ class ModelText final : public TextCodec {
 
   Result<std::vector<int32_t>> encode(const Prompt& prompt) const override;
   bool is_control(int32_t id) const override { return tokenizer_.is_control(id); }
+  std::string bytes(int32_t id) const override { return tokenizer_.bytes(id); }
   std::unique_ptr<TextDecoder> decoder(const Prompt& prompt, std::span<const int32_t> ids) const override;
 
   const text::Tokenizer& tokenizer() const { return tokenizer_; }

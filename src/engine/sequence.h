@@ -39,6 +39,8 @@ struct Sequence {
   struct Prefix {
     std::string root;
     bool remember = true;
+    bool comes_back = false;  // the answer is a message: a later prompt may hold its text (seen_answers.h)
+    std::string name_space;
     std::vector<int64_t> marks;  // where snapshots are worth it, ascending (prefix_marks.h)
     int64_t left = 0;            // tokens that are known to the cache
     RequestId leader = 0;        // it waits while this one computes

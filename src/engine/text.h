@@ -29,6 +29,8 @@ class TextCodec {
   virtual Result<std::vector<int32_t>> encode(const Prompt& prompt) const = 0;
   /// A token that frames messages, and is never part of one.
   virtual bool is_control(int32_t) const { return false; }
+  /// The bytes that a token stands for in the middle of a text; "" where it has none of its own.
+  virtual std::string bytes(int32_t) const { return {}; }
   /// For the answer to `prompt`, whose tokens are `ids`.
   virtual std::unique_ptr<TextDecoder> decoder(const Prompt& prompt, std::span<const int32_t> ids) const = 0;
 };
