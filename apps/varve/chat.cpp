@@ -104,7 +104,7 @@ class Chat {
   void clear() {
     messages_.clear();
     if (!settings_.system.empty()) add("system", settings_.system);
-    if (kept_ != 0) model_.engine().forget(std::exchange(kept_, 0));
+    model_.engine().forget();
   }
 
   void add(const char* role, const std::string& content) {
@@ -119,9 +119,7 @@ class Chat {
         .prompt = engine::TextPrompt{.text = message, .add_special = true, .parse_special = false},
         .sampling = settings_.sampling,
         .limits = settings_.limits,
-        .stream = true,
-        .keep = !settings_.plain,
-        .resume = std::exchange(kept_, 0)};
+        .stream = true};
     if (!settings_.plain) {
       add("user", message);
       request.prompt = text::ChatInput{.messages = messages_, .add_generation_prompt = true};
@@ -141,7 +139,6 @@ class Chat {
     if (!settings_.quiet) tell("{}\n", dim(figures_text(finish)));
     if (settings_.plain) return;
     add("assistant", answer.value().text);
-    kept_ = finish.kept;
   }
 
   runtime::LoadedModel& model_;
@@ -149,7 +146,6 @@ class Chat {
   InterruptScope interrupts_;
   LineEditor lines_{interrupts_};
   Array messages_;
-  engine::KeepId kept_ = 0;
 };
 
 }  // namespace

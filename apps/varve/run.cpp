@@ -120,14 +120,10 @@ class Run : public Command {
     const auto show = [this](const std::string& text) {
       if (!json_) print_now(text);
     };
-    const Result<Answer> answer = run_request(model,
-                                              {.prompt = std::move(prompt),
-                                               .sampling = sampling,
-                                               .limits = sampling_.limits(),
-                                               .stream = true,
-                                               .keep = false,
-                                               .resume = 0},
-                                              interrupts, show);
+    const Result<Answer> answer = run_request(
+        model,
+        {.prompt = std::move(prompt), .sampling = sampling, .limits = sampling_.limits(), .stream = true},
+        interrupts, show);
     if (!answer)
       throw LoadError(
           {.what = answer.error().message, .where = {}, .expected = {}, .found = {}, .advice = {}});

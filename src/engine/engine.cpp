@@ -8,6 +8,7 @@
 
 #include "core/log.h"
 #include "core/system_memory.h"
+#include "engine/prefix_marks.h"
 #include "ops/kv_layout.h"
 
 namespace varve::engine {
@@ -32,6 +33,7 @@ uint64_t fresh_seed() {
 Usage usage_of(const Sequence& sequence) {
   return {.prompt_tokens = sequence.prompt_tokens,
           .cached_tokens = sequence.cached_tokens,
+          .remembered_tokens = sequence.remembered_tokens,
           .completion_tokens = sequence.sampled(),
           .reasoning_tokens = sequence.reasoning_tokens};
 }
@@ -97,7 +99,7 @@ Engine::Engine(const Parts& parts, const Options& options, const MemoryPlan& mem
                                                parts.model.spec().vocab, options.stop_ids)),
       pages_(parts.model.state().page_bytes, memory.pages),
       slots_(parts.model.state().slot_bytes, memory.slots),
-      scheduler_(options.memory.max_sequences, slots_),
+      scheduler_(options.memory.max_sequences, pages_, slots_),
       pace_(options.step_tokens, options.step_seconds),
       runner_(parts.model, parts.backend) {}
 
@@ -131,9 +133,12 @@ RequestId Engine::submit(Prepared prepared, Sink sink) {
   sequence->sampling = std::move(request.sampling);
   sequence->limits = std::move(request.limits);
   sequence->stream = request.stream;
-  sequence->keep = request.keep;
-  sequence->resume = request.resume;
   sequence->unsent.choice = sequence->choice;
+  sequence->prefix = {.root = PrefixCache::root(request.cache.name_space, sequence->position_class),
+                      .remember = request.cache.remember,
+                      .comes_back = std::holds_alternative<text::ChatInput>(request.prompt),
+                      .name_space = std::move(request.cache.name_space),
+                      .marks = std::move(prepared.marks)};
   sequence->sink = std::move(sink);
   sequence->submitted = prepared.submitted == Clock::time_point{} ? Clock::now() : prepared.submitted;
   scheduler_.enqueue(std::move(sequence));
@@ -179,6 +184,7 @@ bool Engine::run_step() {
   const auto begin = Clock::now();
   runner_.forward(plan.step);
   pace_.ran(plan.step.rows(), seconds(begin, Clock::now()));
+  scheduler_.ran();
   for (size_t i = 0; i < plan.sampling.size(); ++i)
     if (!plan.sampling[i]->cancelled) sample(*plan.sampling[i], runner_.logits(i));
   in_step_ = false;
@@ -275,10 +281,16 @@ void Engine::finish(Sequence& sequence, FinishEvent event) {
   if (!event.stop.empty() && event.reason == FinishReason::length) event.reason = FinishReason::stop;
   event.context_full = event.reason == FinishReason::length && ended->context_limits;
   event.choice = ended->choice;
+  scheduler_.cache().ended(*ended);
+  if (ended->prefix.comes_back && ended->prefix.remember) {
+    const auto tokens = std::span<const int32_t>(ended->tokens);
+    const auto answer = tokens.subspan(static_cast<size_t>(ended->prompt_tokens));
+    seen_.add(ended->prefix.name_space, tokens.first(static_cast<size_t>(ended->prompt_tokens)),
+              answer.first(answer.size() - (event.stop_id >= 0 ? 1 : 0)));
+  }
   event.usage = usage_of(*ended);
   event.timings = timings_of(*ended);
   event.seed = ended->seed;
-  if (ended->keep) event.kept = scheduler_.kept().keep(*ended);
   ended->release();
   ended->sink(std::move(event));
 }
@@ -287,17 +299,18 @@ void Engine::fail(Sequence& sequence, RequestError error) {
   const auto ended = scheduler_.remove(sequence.id);
   send_rest(*ended);
   ended->release();
+  ended->remembered_tokens = std::max<int64_t>(0, ended->prefix.left - ended->cached_tokens);
   ended->sink(ErrorEvent{.error = std::move(error), .usage = usage_of(*ended), .choice = ended->choice});
 }
 
 Engine::Stats Engine::stats() const {
   return {.waiting = static_cast<int64_t>(scheduler_.waiting().size()),
           .running = static_cast<int64_t>(scheduler_.running().size()),
-          .kept = scheduler_.kept().count(),
           .pages = pages_.pages(),
           .pages_held = pages_.held(),
           .pages_promised = pages_.promised(),
-          .page_bytes = pages_.page_bytes()};
+          .page_bytes = pages_.page_bytes(),
+          .prefix = scheduler_.cache().stats()};
 }
 
 }  // namespace varve::engine

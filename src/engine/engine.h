@@ -16,10 +16,12 @@
 #include "engine/event.h"
 #include "engine/grammar_cache.h"
 #include "engine/memory_plan.h"
+#include "engine/prefix_cache.h"
 #include "engine/request.h"
 #include "engine/runner.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
+#include "engine/seen_answers.h"
 #include "engine/step_pace.h"
 #include "engine/text.h"
 #include "nn/model.h"
@@ -34,7 +36,8 @@ inline constexpr int64_t kMaxStepTokens = 1 << 16;
 /// A request that can run.
 struct Prepared {
   Request request;
-  std::vector<int32_t> ids;  // the prompt
+  std::vector<int32_t> ids;    // the prompt
+  std::vector<int64_t> marks;  // Sequence::Prefix::marks
   text::syntax::ToolSet tools;
   bool in_thought = false;  // the prompt ends inside a thought
   AnswerGuide::Plan guide;
@@ -70,19 +73,19 @@ class Engine {
   bool run_step();
   /// Until nothing is left to do.
   void run();
-  /// Drops what a request kept.
-  void forget(KeepId id) { scheduler_.kept().forget(id); }
+  /// Drops all that earlier requests left behind.
+  void forget() { scheduler_.cache().forget(); }
 
   int64_t context() const { return context_; }
 
   struct Stats {
     int64_t waiting = 0;
     int64_t running = 0;
-    int64_t kept = 0;  // sequences kept for a next turn
     int64_t pages = 0;
     int64_t pages_held = 0;
     int64_t pages_promised = 0;
     int64_t page_bytes = 0;
+    PrefixCache::Stats prefix;
   };
   Stats stats() const;
 
@@ -102,6 +105,7 @@ class Engine {
   TokenLimit token_limit(const Request& request, int64_t prompt_tokens) const;
   std::optional<RequestError> refuse_choices(const Request& request, int64_t prompt_tokens) const;
   Result<std::vector<int32_t>> encode(const Request& request) const;
+  std::vector<int32_t> with_seen_answers(const Request& request, std::vector<int32_t> ids) const;
   void admit();
   AnswerText answer_text(const Request& request, const Sequence& sequence, bool in_thought) const;
   Result<std::span<const uint32_t>> allowed(Sequence& sequence);
@@ -124,6 +128,7 @@ class Engine {
   StepPace pace_;
   Runner runner_;
   Sampler sampler_;
+  SeenAnswers seen_;
   RequestId last_id_ = 0;
   bool in_step_ = false;
 };

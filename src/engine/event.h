@@ -73,7 +73,6 @@ struct FinishEvent {
   Usage usage;
   Timings timings;
   uint64_t seed = 0;          // given or drawn: the same request with it gives the same answer
-  KeepId kept = 0;            // when the request asked to keep
   bool context_full = false;  // reason length: the context ended the answer, not max_tokens
   int32_t choice = 0;
 };

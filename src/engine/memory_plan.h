@@ -12,8 +12,11 @@ struct MemoryOptions {
   /// Tokens of prompt and answer together; 0: what the model was made for (4096 where it does not say),
   /// or as much of it as the memory holds.
   int64_t context = 0;
-  /// Bytes for pages and slots; 0: one whole context, or half of what is available if that is less.
+  /// Bytes for pages and slots, which running sequences and what is remembered share; 0: as below.
   uint64_t cache_bytes = 0;
+  /// Without cache_bytes, this part of what is available: for many clients, whose conversations shall all be
+  /// remembered. 0: one whole context, or half of what is available if that is less.
+  double share = 0.0;
   int64_t max_sequences = 16;
 };
 

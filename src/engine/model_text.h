@@ -20,6 +20,8 @@ class ModelText final : public TextCodec {
   Result<std::vector<int32_t>> encode(const Prompt& prompt) const override;
   std::unique_ptr<TextDecoder> decoder(const Prompt& prompt, std::span<const int32_t> ids,
                                        bool markers) const override;
+  bool is_control(int32_t id) const override { return tokenizer_.is_control(id); }
+  std::string bytes(int32_t id) const override { return tokenizer_.bytes(id); }
   const ModelSyntax* syntax() const override { return &syntax_; }
   const text::Tokenizer* vocabulary() const override { return &tokenizer_; }
   std::string_view chat_template(const text::ChatInput& input) const override {

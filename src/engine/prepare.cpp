@@ -6,6 +6,7 @@
 
 #include "engine/answer_plan.h"
 #include "engine/engine.h"
+#include "engine/prefix_marks.h"
 #include "engine/thinking.h"
 
 namespace varve::engine {
@@ -48,8 +49,6 @@ std::optional<RequestError> Engine::refuse_choices(const Request& request, int64
     return RequestError{fmt::format("choices must be from 1 to {}; it is {}", kMaxChoices, choices),
                         "choices"};
   if (choices == 1) return std::nullopt;
-  if (request.keep || request.resume != 0)
-    return RequestError{"a conversation goes on with one answer: choices must be 1", "choices"};
   if (choices > scheduler_.max_sequences())
     return RequestError{
         fmt::format("{} choices, but at most {} answers run at once", choices, scheduler_.max_sequences()),
@@ -90,6 +89,12 @@ Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
   return ids;
 }
 
+/// As it is where the answers' own tokens are too many for the context.
+std::vector<int32_t> Engine::with_seen_answers(const Request& request, std::vector<int32_t> ids) const {
+  auto spliced = seen_.splice(request.cache.name_space, ids, *codec_);
+  return static_cast<int64_t>(spliced.size()) < context_ ? spliced : ids;
+}
+
 Result<Prepared> Engine::prepare(Request request) const {
   const int64_t vocab = model_.spec().vocab;
   auto* const chat = std::get_if<text::ChatInput>(&request.prompt);
@@ -110,13 +115,16 @@ Result<Prepared> Engine::prepare(Request request) const {
   }
   auto ids = encode(request);
   if (!ids) return ids.error();
+  if (chat) ids = with_seen_answers(request, std::move(ids.value()));
   if (auto error = refuse_choices(request, static_cast<int64_t>(ids.value().size()))) return *error;
   const bool in_thought = request.form.read && codec_ && ends_in_thought(*codec_, ids.value());
   auto guide =
       plan_answer({.request = request, .tools = tools, .in_thought = in_thought}, codec_, *grammars_);
   if (!guide) return guide.error();
+  auto marks = prefix_marks(ids.value(), codec_);
   return Prepared{.request = std::move(request),
                   .ids = std::move(ids.value()),
+                  .marks = std::move(marks),
                   .tools = std::move(tools.all),
                   .in_thought = in_thought,
                   .guide = std::move(guide.value())};

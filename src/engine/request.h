@@ -14,9 +14,6 @@ namespace varve::engine {
 
 using RequestId = uint64_t;
 
-/// What an earlier request left behind (Request::keep): its tokens and their computed state. 0: nothing.
-using KeepId = uint64_t;
-
 /// Token ids as they are.
 struct IdsPrompt {
   std::vector<int32_t> ids;
@@ -98,11 +95,6 @@ struct Request {
   /// Answers to the one prompt, which is computed once; their seeds are seed, seed + 1, ...
   int32_t choices = 1;
   bool stream = true;  // false: all pieces in one event at the end
-  /// Leave tokens and state behind for a later request; FinishEvent::kept names them.
-  bool keep = false;
-  /// What the conversation's last turn kept: the longest beginning that the prompt shares with it is not
-  /// computed again. It is used up. A hint: what has been evicted meanwhile is computed anew.
-  KeepId resume = 0;
 };
 
 }  // namespace varve::engine

@@ -5,24 +5,36 @@
 namespace varve::engine {
 
 void Scheduler::admit(Clock::time_point now) {
-  while (!waiting_.empty() && start(*waiting_.front())) {
-    waiting_.front()->started = now;
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    if (static_cast<int64_t>(running_.size()) >= max_sequences_) return;
+    if (waits_for_another(**next)) {
+      ++next;
+      continue;
+    }
+    if (!cache_.start(**next, running_.empty())) return;
+    (*next)->started = now;
+    running_.push_back(std::move(*next));
+    next = waiting_.erase(next);
   }
 }
 
-bool Scheduler::start(Sequence& sequence) {
-  if (static_cast<int64_t>(running_.size()) >= max_sequences_) return false;
-  if (sequence.resume != 0) kept_.give(sequence);
-  if (slots_.slot_bytes() > 0 && !sequence.slot.data()) {
-    while (!slots_.any_free())
-      if (!kept_.evict_oldest()) return false;
-    sequence.slot = *slots_.take();
+bool Scheduler::waits_for_another(Sequence& sequence) const {
+  Sequence::Prefix& prefix = sequence.prefix;
+  for (const auto& leader : running_)
+    if (leader->id == prefix.leader && !leader->cancelled && leader->computed() < prefix.until) return true;
+  prefix.leader = 0;
+  prefix.until = running_.empty() ? 0 : cache_.known(sequence);
+  for (const auto& leader : running_) {
+    const int64_t known = cache_.known_after(*leader, sequence);
+    if (known <= prefix.until) continue;
+    prefix.leader = leader->id;
+    prefix.until = known;
   }
-  while (!sequence.pages.reserve(sequence.limit - 1))
-    if (!kept_.evict_oldest()) return false;
-  return true;
+  return prefix.leader != 0;
+}
+
+void Scheduler::ran() {
+  for (const auto& sequence : running_) cache_.advanced(*sequence);
 }
 
 std::vector<int64_t> Scheduler::share_rows(int64_t left) const {
@@ -38,7 +50,7 @@ std::vector<int64_t> Scheduler::share_rows(int64_t left) const {
   }
   if (prompts.empty() || left <= 0) return rows;
   const auto grant = [&](size_t i, int64_t most) {
-    const int64_t count = std::min({running_[i]->pending() - rows[i], most, left});
+    const int64_t count = std::min({cache_.rows_to_mark(*running_[i]) - rows[i], most, left});
     rows[i] += count;
     left -= count;
   };

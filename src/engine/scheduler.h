@@ -2,8 +2,9 @@
 // Decides who runs: takes sequences, makes Steps, and owns everything that outlives a step. One thread.
 //
 // Admission, first come first served: a sequence starts when a place is free and all pages it can ever
-// need are promised to it, so nothing that has started ever waits for memory. What finished requests left
-// behind (KeptStates) makes way, the oldest first.
+// need are promised to it, so nothing that has started ever waits for memory. What earlier requests left
+// behind (PrefixCache) makes way, the oldest first. One whose beginning is being computed by another right
+// now waits until it is there, and lets others pass: what it waits for runs and waits for nothing.
 //
 // Steps: at most as many rows as plan() is told. Sequences with one row to compute come first, so that
 // running answers keep their pace while long prompts are computed. Of the rows that are left the oldest
@@ -14,9 +15,10 @@
 #include <memory>
 #include <vector>
 
-#include "engine/kept_states.h"
+#include "engine/prefix_cache.h"
 #include "engine/sequence.h"
 #include "nn/step.h"
+#include "state/page_pool.h"
 #include "state/slot_pool.h"
 
 namespace varve::engine {
@@ -29,7 +31,8 @@ struct Plan {
 
 class Scheduler {
  public:
-  Scheduler(int64_t max_sequences, state::SlotPool& slots) : max_sequences_(max_sequences), slots_(slots) {}
+  Scheduler(int64_t max_sequences, state::PagePool& pages, state::SlotPool& slots)
+      : max_sequences_(max_sequences), cache_(pages, slots) {}
 
   void enqueue(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
   /// Starts as many waiting sequences as fit.
@@ -37,6 +40,8 @@ class Scheduler {
   /// The next step, of at most `most` rows, or one per running sequence if those are more; no slices when
   /// nothing runs. The pages of its rows are counted as filled: it must run.
   Plan plan(int64_t most);
+  /// The step has run.
+  void ran();
 
   /// Null when it neither waits nor runs.
   Sequence* find(RequestId id);
@@ -45,20 +50,19 @@ class Scheduler {
   /// Takes it out, with all it holds.
   std::unique_ptr<Sequence> remove(RequestId id);
 
-  KeptStates& kept() { return kept_; }
-  const KeptStates& kept() const { return kept_; }
+  PrefixCache& cache() { return cache_; }
+  const PrefixCache& cache() const { return cache_; }
   const std::deque<std::unique_ptr<Sequence>>& waiting() const { return waiting_; }
   const std::vector<std::unique_ptr<Sequence>>& running() const { return running_; }
   int64_t max_sequences() const { return max_sequences_; }
   bool idle() const { return waiting_.empty() && running_.empty(); }
 
  private:
-  bool start(Sequence& sequence);
+  bool waits_for_another(Sequence& sequence) const;
   std::vector<int64_t> share_rows(int64_t left) const;
 
   int64_t max_sequences_;
-  state::SlotPool& slots_;
-  KeptStates kept_;
+  PrefixCache cache_;
   std::deque<std::unique_ptr<Sequence>> waiting_;
   std::vector<std::unique_ptr<Sequence>> running_;  // in order of admission
 };

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/answer_guide.h"
@@ -26,8 +27,6 @@ struct Sequence {
   Sampling sampling;
   Limits limits;
   bool stream = true;
-  bool keep = false;
-  KeepId resume = 0;
   int32_t choice = 0;
   bool announced = false;  // its StartEvent is out
   Sink sink;
@@ -35,10 +34,23 @@ struct Sequence {
   std::vector<int32_t> tokens;
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;
+  int64_t remembered_tokens = 0;
   int64_t limit = 0;            // tokens at most; the last one is never computed
   bool context_limits = false;  // `limit` is the context's, not the request's
   int64_t position_class = 0;   // nn::Model::position_class(limit)
   uint64_t seed = 0;
+
+  /// What it may share with others (prefix_cache.h).
+  struct Prefix {
+    std::string root;
+    bool remember = true;
+    bool comes_back = false;  // the answer is a message: a later prompt may hold its text (seen_answers.h)
+    std::string name_space;
+    std::vector<int64_t> marks;  // where snapshots are worth it, ascending (prefix_marks.h)
+    int64_t left = 0;            // tokens that are known to the cache
+    RequestId leader = 0;        // it waits while this one computes
+    int64_t until = 0;           // the tokens before here
+  } prefix;
 
   state::Pages pages;
   state::Slot slot;

@@ -42,6 +42,10 @@ class TextCodec {
   virtual std::unique_ptr<TextDecoder> decoder(const Prompt& prompt, std::span<const int32_t> ids,
                                                bool markers) const = 0;
 
+  /// A token that frames messages, and is never part of one.
+  virtual bool is_control(int32_t) const { return false; }
+  /// The bytes that a token stands for in the middle of a text; "" where it has none of its own.
+  virtual std::string bytes(int32_t) const { return {}; }
   /// Null: there is none, all is text.
   virtual const ModelSyntax* syntax() const { return nullptr; }
   /// Null: there is none, and so no grammars and no markers.

@@ -21,9 +21,11 @@ namespace varve::runtime {
 
 struct LoadOptions {
   ops::Precision precision = ops::Precision::fast;
-  int threads = 0;        // 0: every core this process may use
-  int64_t context = 0;    // tokens; 0: the model's own, or as much as half the free memory holds
-  int64_t sequences = 1;  // answers at once
+  int threads = 0;           // 0: every core this process may use
+  int64_t context = 0;       // tokens; 0: the model's own, or as much as half the free memory holds
+  uint64_t cache_bytes = 0;  // engine::MemoryOptions::cache_bytes
+  double cache_share = 0.0;  // engine::MemoryOptions::share
+  int64_t sequences = 1;     // answers at once
   /// About how long a step may last; 0: as long as it takes; nothing: a quarter of a second, or a tenth where
   /// there are several answers at once, since a step is what a new or leaving client waits for.
   std::optional<double> step_seconds;

@@ -66,6 +66,14 @@ void Pages::extend(int64_t count) {
   while (static_cast<int64_t>(ids_.size()) < pages_for(length_)) ids_.push_back(take());
 }
 
+void Pages::begin_with(std::span<const PageId> pages, int64_t tokens) {
+  check(ids_.empty() && static_cast<int64_t>(pages.size()) == pages_for(tokens),
+        "a sequence that began already, or pages of another length");
+  ids_.assign(pages.begin(), pages.end());
+  for (const PageId id : ids_) pool_->share(id);
+  length_ = tokens;
+}
+
 std::optional<Pages> Pages::fork(int64_t tokens, int64_t capacity) const {
   check(tokens >= 0 && tokens <= length_ && tokens <= capacity, "a fork beyond the sequence's end");
   const int64_t full = tokens / kPageTokens;

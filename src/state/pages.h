@@ -2,11 +2,12 @@
 // One sequence's pages: page p holds positions [16p, 16p+16); length() positions are filled.
 //
 // Sharing: fork() shares the full pages and copies the open one, since both sides will write into it;
-// full pages are immutable. truncate() may leave a full page that others share as this sequence's open
-// one: reserve() counts its copy, extend() makes it before anyone writes. So a shared page is never
+// full pages are immutable. truncate() and begin_with() may leave a page that others share as this sequence's
+// open one: reserve() counts its copy, extend() makes it before anyone writes. So a shared page is never
 // written, and a sequence that reserved can always extend.
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "state/page_pool.h"
@@ -35,6 +36,9 @@ class Pages {
   /// positions are this sequence's alone. Only within what was reserved.
   void extend(int64_t count);
 
+  /// An empty sequence begins with the first `tokens` positions of `pages`, which stay shared with whoever
+  /// holds them.
+  void begin_with(std::span<const PageId> pages, int64_t tokens);
   /// A second sequence that begins with this one's first `tokens` positions and may grow to `capacity`;
   /// nothing when the pool has too few pages.
   std::optional<Pages> fork(int64_t tokens, int64_t capacity) const;

@@ -4,6 +4,7 @@
 // compares both. What every test of the engine runs on, with the oracle of what it must answer.
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,10 +52,12 @@ class FakeModel final : public nn::Model {
 ops::Backend& no_backend();
 
 /// Token i is pieces[i], for any bytes; an answer's end adds `tail`, as an unfinished character would.
+/// `controls` frame messages.
 class FakeCodec final : public engine::TextCodec {
  public:
-  explicit FakeCodec(std::vector<std::string> pieces, std::string tail = {})
-      : pieces_(std::move(pieces)), tail_(std::move(tail)) {}
+  explicit FakeCodec(std::vector<std::string> pieces, std::string tail = {}, std::set<int32_t> controls = {})
+      : pieces_(std::move(pieces)), tail_(std::move(tail)), controls_(std::move(controls)) {}
+  bool is_control(int32_t id) const override { return controls_.contains(id); }
   Result<std::vector<int32_t>> encode(const engine::Prompt& prompt) const override;
   std::unique_ptr<engine::TextDecoder> decoder(const engine::Prompt& prompt, std::span<const int32_t> ids,
                                                bool markers) const override;
@@ -62,6 +65,7 @@ class FakeCodec final : public engine::TextCodec {
  private:
   std::vector<std::string> pieces_;
   std::string tail_;
+  std::set<int32_t> controls_;
 };
 
 /// All that one request was answered.

@@ -1,12 +1,12 @@
-// Whatever a layer remembers (pages, windows, latents, convolutions, recurrent state), a sequence can be
-// resumed and forked, and goes on with the same bits as one that was computed alone. Over every golden.
+// Whatever a layer remembers (pages, windows, latents, convolutions, recurrent state), a sequence can begin
+// with what others computed and can be forked, and goes on with the same bits as one alone. Over every
+// golden.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "core/json.h"
 #include "engine/engine.h"
-#include "engine/witness.h"
 #include "models/runner.h"
 #include "state/pages.h"
 #include "state/slot_pool.h"
@@ -38,58 +38,102 @@ class FamilyState : public testing::TestWithParam<fs::path> {
   Ids ids_;
 };
 
+/// An answer with the bits of its log probabilities.
 struct Turn {
   Ids ids;
-  FinishEvent finish;
+  std::vector<float> logprobs;
+  Usage usage;
 };
 
-/// Runs one greedy request of `count` tokens.
-Turn run(Engine& engine, const Ids& prompt, int64_t count, KeepId resume) {
+void submit(Engine& engine, const Ids& prompt, int64_t count, Turn& turn) {
   Request request;
   request.prompt = IdsPrompt{prompt};
-  request.sampling.temperature = 0;
+  request.sampling = {.temperature = 0, .top_logprobs = 20};
   request.limits = {.max_tokens = count, .ignore_eos = true};
-  request.keep = true;
-  request.resume = resume;
-  Turn turn;
-  const auto submitted = engine.submit(std::move(request), [&](Event event) {
+  const auto submitted = engine.submit(std::move(request), [&turn](Event event) {
     if (const auto* answer = std::get_if<AnswerEvent>(&event)) {
-      for (const SampledToken& token : answer->tokens) turn.ids.push_back(token.id);
+      for (const SampledToken& token : answer->tokens) {
+        turn.ids.push_back(token.id);
+        turn.logprobs.push_back(token.logprob);
+        for (const TokenLogprob& other : token.top) turn.logprobs.push_back(other.logprob);
+      }
     } else if (auto* finish = std::get_if<FinishEvent>(&event)) {
-      turn.finish = std::move(*finish);
+      turn.usage = finish->usage;
     }
   });
-  EXPECT_TRUE(submitted.ok());
+  ASSERT_TRUE(submitted.ok());
+}
+
+Turn run(Engine& engine, const Ids& prompt, int64_t count) {
+  Turn turn;
+  submit(engine, prompt, count, turn);
   engine.run();
   return turn;
 }
 
-TEST_P(FamilyState, AResumedConversationGoesOnWithTheSameBits) {
-  test::Testimony testimony;
-  test::Witness witness(*loaded_.model, testimony);
-  auto make = [&](int64_t step_tokens) {
-    const int64_t most = loaded_.model->spec().max_positions;
-    auto made = Engine::create(
-        witness, *loaded_.backend, nullptr,
-        {.memory = {.context = most > 0 ? std::min<int64_t>(most, 256) : 256, .max_sequences = 2},
-         .step_tokens = step_tokens});
-    EXPECT_TRUE(made.ok()) << made.error().message;
-    return std::move(made.value());
+std::unique_ptr<Engine> make(const test::Loaded& loaded, int64_t step_tokens) {
+  const int64_t most = loaded.model->spec().max_positions;
+  auto made = Engine::create(*loaded.model, *loaded.backend, nullptr,
+                             {.memory = {.context = most > 0 ? std::min<int64_t>(most, 256) : 256,
+                                         .cache_bytes = 50'000'000,
+                                         .max_sequences = 4},
+                              .step_tokens = step_tokens});
+  EXPECT_TRUE(made.ok()) << made.error().message;
+  return std::move(made.value());
+}
+
+constexpr int64_t kCount = 4;  // tokens of an answer
+
+/// `prompt` in an engine that knows something, against one that knows nothing.
+void expect_as_cold(const test::Loaded& loaded, const Ids& prompt, const Turn& warm) {
+  const Turn cold = run(*make(loaded, 512), prompt, kCount);
+  EXPECT_EQ(cold.usage.cached_tokens, 0);
+  EXPECT_EQ(cold.ids, warm.ids);
+  EXPECT_EQ(cold.logprobs, warm.logprobs);
+}
+
+TEST_P(FamilyState, WhatIsKnownGivesTheSameBits) {
+  const int64_t most = loaded_.model->spec().max_positions;
+  const auto length = static_cast<size_t>(most > 0 ? std::min<int64_t>(most - 22, 90) : 90);
+  ASSERT_GE(length, 20u);
+  Ids first;
+  while (first.size() < length) first.push_back(ids_[first.size() * 7 % ids_.size()]);
+  const bool recurrent = loaded_.model->state().slot_bytes > 0;
+  // Rotary kinds that depend on the length share nothing with other classes.
+  const auto shares = [&](const Ids& a, const Ids& b) {
+    const auto of = [&](const Ids& ids) {
+      return loaded_.model->position_class(static_cast<int64_t>(ids.size()) + kCount);
+    };
+    return of(a) == of(b);
   };
-  const auto middle = ids_.begin() + static_cast<ptrdiff_t>(ids_.size()) * 2 / 3;
-  const Ids first(ids_.begin(), middle), rest(middle, ids_.end());
-  auto engine = make(7);
-  const Turn one = run(*engine, first, 5, 0);
-  const Ids second = joined(joined(first, one.ids), rest);
-  const Turn two = run(*engine, second, 5, one.finish.kept);
-  // Rotary kinds that depend on the length may have to begin anew.
-  const auto limit = [&](const Ids& prompt) { return static_cast<int64_t>(prompt.size()) + 5; };
-  if (witness.position_class(limit(first)) == witness.position_class(limit(second))) {
-    EXPECT_EQ(two.finish.usage.cached_tokens, static_cast<int64_t>(first.size() + one.ids.size()) - 1);
+  auto engine = make(loaded_, 23);
+  const Turn one = run(*engine, first, kCount);
+  expect_as_cold(loaded_, first, one);
+
+  const Ids message(ids_.begin(), ids_.begin() + 8);
+  const Ids next = joined(joined(first, one.ids), message);  // the conversation goes on
+  const Turn two = run(*engine, next, kCount);
+  if (shares(first, next)) {
+    EXPECT_EQ(two.usage.cached_tokens, static_cast<int64_t>(length) + kCount - 1);
   }
-  auto fresh = make(512);
-  EXPECT_EQ(run(*fresh, second, 5, 0).ids, two.ids);
-  EXPECT_GE(testimony.compared(), 5);
+  expect_as_cold(loaded_, next, two);
+
+  const Turn again = run(*engine, first, kCount);  // goes back
+  const auto last = static_cast<int64_t>(length) - 1;
+  EXPECT_EQ(again.usage.cached_tokens, recurrent ? last / 16 * 16 : last);
+  expect_as_cold(loaded_, first, again);
+
+  const Ids left = joined(next, {ids_[0], ids_[1]}), right = joined(next, {ids_[2], ids_[0]});
+  Turn left_turn, right_turn;  // side by side
+  submit(*engine, left, kCount, left_turn);
+  submit(*engine, right, kCount, right_turn);
+  engine->run();
+  if (shares(next, left)) {
+    const int64_t before = static_cast<int64_t>(next.size()) - 1;
+    EXPECT_GE(left_turn.usage.cached_tokens, recurrent ? before / 16 * 16 : before + 1);
+  }
+  expect_as_cold(loaded_, left, left_turn);
+  expect_as_cold(loaded_, right, right_turn);
 }
 
 /// A sequence in pools of pages and slots, run without an engine.

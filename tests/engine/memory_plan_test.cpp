@@ -51,6 +51,30 @@ TEST(MemoryPlan, SlotsComeOutOfTheSameBytes) {
   EXPECT_EQ(plan_memory(kRecurrent, 80, {.max_sequences = 3}, kPlenty).value().pages, 6 * 5);
 }
 
+/// What one context leaves over is shared by pages and snapshots of recurrent state.
+TEST(MemoryPlan, MoreMemoryMakesMoreSnapshotsAndMorePages) {
+  const auto one = plan_memory(kHybrid, 160, {.max_sequences = 1}, kPlenty);
+  ASSERT_TRUE(one.ok());
+  EXPECT_EQ(one.value().slots, 4);
+  EXPECT_EQ(one.value().pages, 10);  // 2 * 128 bytes are no whole page
+  const auto pure = plan_memory(kRecurrent, 160, {.max_sequences = 1}, kPlenty);
+  EXPECT_EQ(pure.value().slots, 6);
+  const auto large =
+      plan_memory(kHybrid, 160, {.cache_bytes = 1'000'000, .max_sequences = 2}, kPlenty).value();
+  EXPECT_EQ(large.slots, 32);
+  EXPECT_EQ(large.pages, (1'000'000 - 32 * 128) / 1024);
+}
+
+TEST(MemoryPlan, APartOfWhatIsAvailable) {
+  const auto half = plan_memory(kPaged, 1000, {.share = 0.5}, 2 * 1024 * 500);
+  ASSERT_TRUE(half.ok());
+  EXPECT_EQ(half.value().pages, 500);
+  EXPECT_EQ(half.value().context, 1000);
+  EXPECT_EQ(plan_memory(kPaged, 1000, {.cache_bytes = 70 * 1024, .share = 0.5}, 1 << 20).value().pages, 70);
+  EXPECT_EQ(plan_memory(kPaged, 1000, {.share = 1.5}, kPlenty).error().field, "cache_memory");
+  EXPECT_FALSE(plan_memory(kPaged, 1000, {.share = std::numeric_limits<double>::quiet_NaN()}, kPlenty).ok());
+}
+
 TEST(MemoryPlan, HugeNumbersDoNotWrap) {
   const nn::StateLayout large{.page_bytes = int64_t{1} << 40};
   const int64_t context = int64_t{1} << 30;

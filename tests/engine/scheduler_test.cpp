@@ -149,15 +149,14 @@ TEST_P(Thousand, RandomRequestsAllPagesComeBack) {
     RequestId id = 0;
   };
   std::vector<std::unique_ptr<Case>> cases;
-  std::vector<KeepId> kept;
   const auto submit = [&] {
     auto item = std::make_unique<Case>();
     Request& request = item->request;
     request = greedy(random_prompt(random(), 1 + below(120)), 1 + below(60));
     request.sampling.temperature = static_cast<double>(below(3)) * 0.6;
     request.sampling.seed = random();
-    request.keep = below(3) == 0;
-    if (!kept.empty() && below(2) == 0) {  // goes on where another stopped
+    request.cache = {.name_space = below(4) == 0 ? "other" : "", .remember = below(4) > 0};
+    if (!cases.empty() && below(2) == 0) {  // goes on where another stopped, or runs beside it
       const auto back = 1 + below(static_cast<int>(std::min<size_t>(cases.size(), 8)));
       const auto& earlier = *cases[cases.size() - static_cast<size_t>(back)];
       auto ids = std::get<IdsPrompt>(earlier.request.prompt).ids;
@@ -165,7 +164,7 @@ TEST_P(Thousand, RandomRequestsAllPagesComeBack) {
       ids.resize(std::min<size_t>(ids.size(), 150));
       ids.push_back(static_cast<int32_t>(below(97)));
       request.prompt = IdsPrompt{ids};
-      request.resume = earlier.answer.finishes.empty() ? kept.back() : earlier.answer.finish().kept;
+      request.cache.name_space = earlier.request.cache.name_space;
     }
     const auto id = engine->submit(request, collect(item->answer));
     ASSERT_TRUE(id.ok());
@@ -179,8 +178,6 @@ TEST_P(Thousand, RandomRequestsAllPagesComeBack) {
       engine->cancel(cases[cases.size() - 1 -
                            static_cast<size_t>(below(static_cast<int>(std::min<size_t>(cases.size(), 9))))]
                          ->id);
-    for (const auto& item : cases)
-      if (item->answer.ended() && item->answer.finish().kept) kept.push_back(item->answer.finish().kept);
     const Engine::Stats stats = engine->stats();
     ASSERT_LE(stats.pages_held + stats.pages_promised, stats.pages);
   }
@@ -196,13 +193,15 @@ TEST_P(Thousand, RandomRequestsAllPagesComeBack) {
     EXPECT_EQ(finish.usage.completion_tokens, static_cast<int64_t>(whole.size()));
     cancelled += finish.reason == FinishReason::cancelled;
     cached += finish.usage.cached_tokens;
-    engine->forget(finish.kept);
+    EXPECT_LE(finish.usage.cached_tokens + finish.usage.remembered_tokens, finish.usage.prompt_tokens);
   }
   EXPECT_GT(cancelled, 30);
   EXPECT_GT(cached, 1000);
-  EXPECT_EQ(engine->stats().kept, 0);
-  EXPECT_EQ(engine->stats().pages_held, 0);
+  EXPECT_EQ(engine->stats().pages_held, engine->stats().prefix.pages);
   EXPECT_EQ(engine->stats().pages_promised, 0);
+  engine->forget();
+  EXPECT_EQ(engine->stats().prefix.blocks + engine->stats().prefix.snapshots, 0);
+  EXPECT_EQ(engine->stats().pages_held, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, Thousand,
