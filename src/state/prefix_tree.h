@@ -3,9 +3,9 @@
 // pages that hold its state. Bytes, pages and token ids: no model.
 //
 // A path from a root spells a beginning of some sequence, in blocks of kBlockTokens tokens; the last block of
-// a path may be shorter (a tail). A root is everything else that decides the state: whoever may share it, how
-// positions are counted. Blocks are found by comparing their ids, all of them, so that what is found is right
-// or nothing.
+// a path may be shorter (a tail). A root is everything else that decides the state: who may share it, how
+// positions are counted, what stands behind ids that are no text. Blocks are found by comparing all of their
+// ids, so that what is found is right or nothing.
 //
 // A block holds one reference on each of its pages: a sequence that took them over keeps them when the block
 // goes. Full pages are never written; a tail's last page may be open, and who shares it copies it before

@@ -265,6 +265,36 @@ TEST_P(Prefix, WhoeverWaitedGoesOnWhenTheFirstIsCancelled) {
   EXPECT_EQ(third.finish().usage.remembered_tokens, 0);
 }
 
+/// A client that works on a task: a long first message, many turns of which each adds the last answer and a
+/// result, and beside each a short question of its own about the same conversation. Of the tokens that were
+/// there before, nearly all are known.
+TEST_P(Prefix, ALongSessionKnowsNearlyAllThatItHasSeen) {
+  FakeModel::Traits traits = GetParam();
+  traits.max_positions = 4096;
+  FakeModel model(traits);
+  const test::FakeCodec codec(std::vector<std::string>(97, "x"), "", {96});
+  auto engine = make_engine(model, {.memory = {.cache_bytes = 1'000'000, .max_sequences = 4}}, &codec);
+  Ids history = joined({96}, random_prompt(1, 700, 96));
+  int64_t seen = 0, cached = 0, before = 0;
+  for (uint64_t turn = 0; turn < 20; ++turn) {
+    const Ids prompt = joined(joined(joined(history, {96}), random_prompt(10 + turn, 40, 96)), {96, 5});
+    const Ids aside = joined(joined(joined(history, {96}), random_prompt(90 + turn, 9, 96)), {96, 6});
+    Answer main, other;
+    ASSERT_TRUE(engine->submit(greedy(prompt, 30), collect(main)).ok());
+    ASSERT_TRUE(engine->submit(greedy(aside, 4), collect(other)).ok());
+    engine->run();
+    EXPECT_EQ(main.ids, expected(model, prompt, kGreedy, 30));
+    EXPECT_EQ(other.ids, expected(model, aside, kGreedy, 4));
+    if (turn > 0) {
+      seen += 2 * before;
+      cached += main.finish().usage.cached_tokens + other.finish().usage.cached_tokens;
+    }
+    history = joined(prompt, main.ids);
+    before = static_cast<int64_t>(history.size());
+  }
+  EXPECT_GE(static_cast<double>(cached), 0.98 * static_cast<double>(seen));
+}
+
 /// Those who wait for another let others pass, and none of them waits for ever.
 TEST_P(Prefix, MoreThanFitOfAFamilyOfPromptsAllEnd) {
   FakeModel model(GetParam());
