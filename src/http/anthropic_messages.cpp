@@ -212,7 +212,7 @@ FieldLists anthropic_count_fields() {
 
 Result<Call> anthropic_messages_decode(const Value& body, const Headers& /*headers*/,
                                        const ServedModel& model) {
-  if (!body.is_table()) return wrong("The body", "a JSON object", shown(body));
+  if (!body.is_table()) return no_object(body);
   Result<Decoded> decoded = decode(body.table(), anthropic_messages_fields(), model);
   if (!decoded) return decoded.error();
   Call call;
@@ -228,7 +228,7 @@ std::string anthropic_error_body(const Failure& failure) { return json::dump(ant
 
 Result<engine::Request> anthropic_count_decode(const Value& body, const Headers& /*headers*/,
                                                const ServedModel& model) {
-  if (!body.is_table()) return wrong("The body", "a JSON object", shown(body));
+  if (!body.is_table()) return no_object(body);
   Result<Decoded> decoded = decode(body.table(), anthropic_count_fields(), model);
   if (!decoded) return decoded.error();
   return std::move(decoded.value().request);

@@ -153,6 +153,10 @@ RequestError wrong(std::string_view name, std::string_view must_be, std::string_
   return {fmt::format("{} must be {}; it is {}.", name, must_be, is), std::string(name)};
 }
 
+RequestError no_object(const Value& body) {
+  return {fmt::format("The body must be a JSON object; it is {}.", shown(body)), ""};
+}
+
 Result<std::vector<std::string>> texts(const Value& value, std::string_view name) {
   if (value.is_text()) return std::vector{value.text()};
   if (!value.is_array()) return wrong(name, "a text or a list of texts", shown(value));

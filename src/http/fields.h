@@ -98,6 +98,9 @@ int64_t whole(const Value& value);
 /// "must be ...; it is ..." with the member's name in front and as the error's field.
 RequestError wrong(std::string_view name, std::string_view must_be, std::string_view is);
 
+/// Of a body that is no JSON object.
+RequestError no_object(const Value& body);
+
 /// A text, or a list of texts.
 Result<std::vector<std::string>> texts(const Value& value, std::string_view name);
 

@@ -220,7 +220,7 @@ FieldLists openai_completions_fields() {
 
 Result<Call> openai_completions_decode(const Value& body, const Headers& /*headers*/,
                                        const ServedModel& model) {
-  if (!body.is_table()) return wrong("The body", "a JSON object", shown(body));
+  if (!body.is_table()) return no_object(body);
   const Table& table = body.table();
   if (auto error = check_fields(table, openai_completions_fields())) return *error;
   if (auto error = check_model(table, model)) return *error;
