@@ -70,7 +70,7 @@ TEST(ChatTraits, OfRealTemplates) {
   EXPECT_TRUE(chat_traits(real("mistralai-Mistral-Nemo-Instruct-2407.jinja")).short_call_ids);
   EXPECT_FALSE(chat_traits(real("google-gemma-2-2b-it.jinja")).system);
   EXPECT_FALSE(chat_traits(real("Qwen3.5-4B.jinja")).late_system);
-  EXPECT_FALSE(chat_traits(real("deepseek-ai-DeepSeek-V3.1.jinja")).object_arguments);
+  EXPECT_FALSE(chat_traits(real("meetkai-functionary-medium-v3.2.jinja")).object_arguments);
   const ChatTraits qwen = chat_traits(real("Qwen-Qwen3-0.6B.jinja"));
   EXPECT_TRUE(qwen.thinking_switch && qwen.object_arguments && qwen.late_system);
   EXPECT_EQ(qwen.reasoning_member, "reasoning_content");

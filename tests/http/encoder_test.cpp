@@ -317,10 +317,10 @@ TEST(ChatEncoder, LogprobsSpellTheAnswer) {
 
 namespace {
 
-std::unique_ptr<Encoder> completion(std::string body) {
-  const auto call = openai_completions_decode(parsed(body), NoHeaders(), bare_model());
+std::unique_ptr<Encoder> completion(const std::string& body) {
+  auto call = openai_completions_decode(parsed(body), NoHeaders(), bare_model());
   EXPECT_TRUE(call.ok());
-  return std::move(const_cast<Call&>(call.value()).encoder);
+  return std::move(call.value().encoder);
 }
 
 }  // namespace
@@ -356,13 +356,10 @@ TEST(CompletionEncoder, StreamsAddUp) {
 TEST(CompletionEncoder, EachPromptCountsOnce) {
   auto encoder = completion(R"({"prompt": [[1], [2]], "n": 2})");
   std::string out;
-  for (int32_t choice = 0; choice < 4; ++choice)
-    for (const engine::Event& event : Events(choice)
-                                          .start(kPrompt)
-                                          .text(std::string(1, static_cast<char>('a' + choice)))
-                                          .finish(stopped())
-                                          .all())
-      encoder->event(event, out);
+  for (int32_t choice = 0; choice < 4; ++choice) {
+    const std::string text(1, static_cast<char>('a' + choice));
+    out += encoded(*encoder, Events(choice).start(kPrompt).text(text).finish(stopped()).all());
+  }
   std::string where;
   EXPECT_TRUE(contains(parsed(out),
                        parsed(R"({"choices": [{"index": 0, "text": "a"}, {"index": 1, "text": "b"},
