@@ -7,7 +7,7 @@
 #include "core/json.h"
 #include "http/anthropic_conversation.h"
 #include "http/collected.h"
-#include "http/sse.h"
+#include "http/stream_frames.h"
 
 namespace varve::http {
 

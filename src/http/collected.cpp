@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "http/sse.h"
+#include "http/stream_frames.h"
 
 namespace varve::http {
 

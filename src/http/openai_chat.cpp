@@ -55,7 +55,7 @@ constexpr auto kChatFields = std::to_array<Field>({
     {.name = "reasoning_format",
      .use = Use::refused,
      .says = "thoughts are always told apart from the answer",
-     .harmless = R"(["auto","deepseek"])"},
+     .harmless = R"(["auto"])"},
     {.name = "chat_template_kwargs", .says = "variables for the template, 64 at most", .kinds = kTable},
     {.name = "documents", .says = "a list for templates that know documents", .kinds = kList},
     {.name = "chat_template", .use = Use::refused, .says = "the template is the model's own"},

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/json.h"
-#include "http/sse.h"
+#include "http/stream_frames.h"
 
 namespace varve::http {
 

@@ -1,4 +1,4 @@
-#include "http/sse.h"
+#include "http/stream_frames.h"
 
 #include <random>
 
