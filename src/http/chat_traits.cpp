@@ -1,6 +1,7 @@
 #include "http/chat_traits.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -87,9 +88,11 @@ class Probe {
     if (!text) return std::nullopt;
     return std::move(text.value());
   }
-  std::optional<std::string> question_with(std::string_view variable, Value value) const {
+  /// A question, with all of these variables set.
+  std::optional<std::string> question_with(std::initializer_list<std::string_view> variables,
+                                           const Value& value) const {
     Table extra;
-    extra.set(variable, std::move(value));
+    for (const std::string_view variable : variables) extra.set(variable, value);
     return render({message("user", kAsked)}, {}, std::move(extra));
   }
 
@@ -147,10 +150,10 @@ void probe_reasoning(const Probe& probe, ChatTraits& traits) {
     traits.content_or_reasoning = !probe.render(tool_round(round), tools());
     break;
   }
-  const auto low = probe.question_with("reasoning_effort", Value("low"));
-  traits.effort = low && low != probe.question_with("reasoning_effort", Value("high"));
-  const auto on = probe.question_with("enable_thinking", Value(true));
-  const auto off = probe.question_with("enable_thinking", Value(false));
+  const auto low = probe.question_with({"reasoning_effort"}, Value("low"));
+  traits.effort = low && low != probe.question_with({"reasoning_effort"}, Value("high"));
+  const auto on = probe.question_with({"enable_thinking", "thinking"}, Value(true));
+  const auto off = probe.question_with({"enable_thinking", "thinking"}, Value(false));
   traits.thinking_switch = on && off && on != off;
   const auto& syntaxes = text::syntax::reasoning_syntaxes();
   const bool opens =

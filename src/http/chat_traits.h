@@ -21,7 +21,7 @@ struct ChatTraits {
   /// It refuses content beside reasoning in a message that calls tools.
   bool content_or_reasoning = false;
   bool effort = false;           // reasoning_effort changes the prompt
-  bool thinking_switch = false;  // enable_thinking changes the prompt
+  bool thinking_switch = false;  // enable_thinking or thinking changes the prompt
   /// The model thinks before it answers, or can.
   bool thinks = false;
 };

@@ -74,6 +74,7 @@ TEST(ChatTraits, OfRealTemplates) {
   const ChatTraits qwen = chat_traits(real("Qwen-Qwen3-0.6B.jinja"));
   EXPECT_TRUE(qwen.thinking_switch && qwen.object_arguments && qwen.late_system);
   EXPECT_EQ(qwen.reasoning_member, "reasoning_content");
+  EXPECT_TRUE(chat_traits(real("deepseek-ai-DeepSeek-V3.1.jinja")).thinking_switch);
   const ChatTraits oss = chat_traits(real("openai-gpt-oss-120b.jinja"));
   EXPECT_TRUE(oss.effort && oss.content_or_reasoning);
   EXPECT_EQ(oss.reasoning_member, "thinking");
