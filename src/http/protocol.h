@@ -36,6 +36,11 @@ struct Failure {
   double retry_after = 0.0;  // seconds; 0: no advice
 };
 
+/// What a request that was refused is answered with.
+inline Failure refusal(const RequestError& error) {
+  return {.status = error.field == "model" ? 404 : 400, .message = error.message, .field = error.field};
+}
+
 /// The headers of a request by lower-case name.
 class Headers {
  public:
