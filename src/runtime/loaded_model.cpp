@@ -33,7 +33,7 @@ engine::MemoryOptions plan(const std::string& path, uint64_t weights, const nn::
   const MemoryNeed need{.weights = weights, .work = kWorkSpace};
   require_memory(need, available, path);
   const engine::MemoryOptions wanted{
-      .context = options.context, .cache_bytes = 0, .max_sequences = options.sequences};
+      .context = options.context, .cache_bytes = options.cache_bytes, .max_sequences = options.sequences};
   const auto memory = engine::plan_memory(nn::state_layout(spec, options.precision), spec.max_positions,
                                           wanted, available - need.weights - need.work);
   if (!memory) throw as_load_error(memory.error(), path);

@@ -24,6 +24,7 @@ struct LoadOptions {
   int threads = 0;                    // 0: every core this process may use
   int64_t context = 0;                // tokens; 0: the model's own, or as much as half the free memory holds
   int64_t sequences = 1;              // answers at once
+  uint64_t cache_bytes = 0;           // for what they compute; 0: one context, or half the free memory
   std::filesystem::path family_file;  // a family file to use instead of the matching one
   /// Called while weights are packed, with bytes done and in all; may be empty.
   std::function<void(uint64_t done, uint64_t total)> progress;
