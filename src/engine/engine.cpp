@@ -54,7 +54,7 @@ void send(Sequence& sequence, AnswerEvent event) {
 
 /// Everything that is still held back.
 void send_rest(Sequence& sequence) {
-  AnswerEvent event;
+  AnswerEvent event{.pieces = {}, .tokens = {}, .choice = sequence.choice};
   text::syntax::append_piece(event.pieces, text::syntax::TextPiece{sequence.text.finish()});
   send(sequence, std::move(event));
   if (!sequence.stream && !sequence.unsent.tokens.empty()) sequence.sink(std::move(sequence.unsent));
@@ -143,7 +143,8 @@ RequestId Engine::submit(Prepared prepared, Sink sink) {
   sequence->tokens = std::move(prepared.ids);
   sequence->prompt_tokens = sequence->length();
   const int64_t room = context_ - sequence->length();
-  sequence->limit = sequence->length() + std::min(room, request.limits.max_tokens.value_or(room));
+  sequence->context_limits = !request.limits.max_tokens || *request.limits.max_tokens > room;
+  sequence->limit = sequence->length() + (sequence->context_limits ? room : *request.limits.max_tokens);
   sequence->position_class = model_.position_class(sequence->limit);
   sequence->seed = request.sampling.seed ? *request.sampling.seed : fresh_seed();
   if (request.sampling.penalised()) sequence->history.add_prompt(sequence->tokens);
@@ -154,8 +155,9 @@ RequestId Engine::submit(Prepared prepared, Sink sink) {
   sequence->stream = request.stream;
   sequence->keep = request.keep;
   sequence->resume = request.resume;
+  sequence->unsent.choice = sequence->choice;
   sequence->sink = std::move(sink);
-  sequence->submitted = Clock::now();
+  sequence->submitted = prepared.submitted == Clock::time_point{} ? Clock::now() : prepared.submitted;
   scheduler_.enqueue(std::move(sequence));
   return last_id_;
 }
@@ -168,15 +170,30 @@ bool Engine::cancel(RequestId id) {
   return true;
 }
 
-void Engine::end_cancelled() {
+bool Engine::end_cancelled() {
+  bool any = false;
   // One at a time: an event's receiver may cancel others.
-  while (Sequence* sequence = scheduler_.find_cancelled())
+  while (Sequence* sequence = scheduler_.find_cancelled()) {
+    any = true;
     finish(*sequence, {.reason = FinishReason::cancelled});
+  }
+  return any;
+}
+
+void Engine::admit() {
+  do {
+    scheduler_.admit(Clock::now());
+    in_step_ = true;  // a receiver that cancels must not take away what is walked through here
+    for (const auto& sequence : scheduler_.running())
+      if (!std::exchange(sequence->announced, true))
+        sequence->sink(StartEvent{.usage = usage_of(*sequence), .choice = sequence->choice});
+    in_step_ = false;
+  } while (end_cancelled());
 }
 
 bool Engine::run_step() {
   check(!in_step_, "run_step was called from inside a step");
-  scheduler_.admit(Clock::now());
+  admit();
   const Plan plan = scheduler_.plan(pace_.rows());
   check(!plan.step.slices.empty() || scheduler_.idle(), "sequences wait and none can run");
   if (plan.step.slices.empty()) return false;
@@ -209,7 +226,7 @@ void Engine::sample(Sequence& sequence, std::span<const float> logits) {
   sequence.last_token = Clock::now();
   if (sequence.sampled() == 1) sequence.first_token = sequence.last_token;
 
-  AnswerEvent event;
+  AnswerEvent event{.pieces = {}, .tokens = {}, .choice = sequence.choice};
   event.tokens.push_back(std::move(*token));
   const bool stop_id = is_stop_id(sequence, id);
   if (!stop_id) text::syntax::append_piece(event.pieces, text::syntax::TextPiece{sequence.text.push(id)});
@@ -236,6 +253,8 @@ void Engine::finish(Sequence& sequence, FinishEvent event) {
   event.stop = ended->text.stop_found();
   // What the detokenizer still held may have completed a stop string.
   if (!event.stop.empty() && event.reason == FinishReason::length) event.reason = FinishReason::stop;
+  event.context_full = event.reason == FinishReason::length && ended->context_limits;
+  event.choice = ended->choice;
   event.usage = usage_of(*ended);
   event.timings = timings_of(*ended);
   event.seed = ended->seed;
@@ -248,7 +267,7 @@ void Engine::fail(Sequence& sequence, RequestError error) {
   const auto ended = scheduler_.remove(sequence.id);
   send_rest(*ended);
   ended->release();
-  ended->sink(ErrorEvent{.error = std::move(error), .usage = usage_of(*ended)});
+  ended->sink(ErrorEvent{.error = std::move(error), .usage = usage_of(*ended), .choice = ended->choice});
 }
 
 Engine::Stats Engine::stats() const {

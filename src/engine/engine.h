@@ -32,6 +32,8 @@ inline constexpr int64_t kMaxStepTokens = 1 << 16;
 struct Prepared {
   Request request;
   std::vector<int32_t> ids;  // the prompt
+  /// Since when it waits; nothing: since submit().
+  Clock::time_point submitted{};
 };
 
 class Engine {
@@ -87,11 +89,12 @@ class Engine {
   Engine(const Parts& parts, const Options& options, const MemoryPlan& memory);
 
   Result<std::vector<int32_t>> encode(const Request& request) const;
+  void admit();
   void sample(Sequence& sequence, std::span<const float> logits);
   bool is_stop_id(const Sequence& sequence, int32_t id) const;
   void finish(Sequence& sequence, FinishEvent event);
   void fail(Sequence& sequence, RequestError error);
-  void end_cancelled();
+  bool end_cancelled();
 
   nn::Model& model_;
   const TextCodec* codec_;

@@ -30,15 +30,16 @@ class EngineThread {
   /// Cancels what still runs and joins.
   ~EngineThread();
 
-  /// Any thread. The sink must neither block nor throw; it may call cancel().
+  /// Any thread, sinks included. The sink must neither block nor throw; it may call cancel() and submit().
   std::variant<RequestId, Busy> submit(Prepared prepared, Sink sink);
-  /// Any thread; nothing happens when the request has ended.
+  /// Any thread, sinks included: takes effect after the step that runs. Nothing happens when the request has
+  /// ended.
   void cancel(RequestId id);
   /// Any thread: a copy of the counters, taken between steps.
   Metrics metrics() const;
   /// From now on no new work is taken.
   void stop_taking();
-  /// Requests that have not ended.
+  /// Requests that have not ended. 0: every event has been told.
   int64_t unfinished() const;
 
  private:

@@ -15,7 +15,7 @@ struct Histogram {
   std::array<int64_t, kBounds.size() + 1> counts{};
   double sum = 0.0;
 
-  void add(double seconds);
+  void add(double seconds, int64_t times = 1);
   int64_t count() const;
 };
 

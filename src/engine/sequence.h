@@ -26,13 +26,16 @@ struct Sequence {
   bool stream = true;
   bool keep = false;
   KeepId resume = 0;
+  int32_t choice = 0;
+  bool announced = false;  // its StartEvent is out
   Sink sink;
 
   std::vector<int32_t> tokens;
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;
-  int64_t limit = 0;           // tokens at most; the last one is never computed
-  int64_t position_class = 0;  // nn::Model::position_class(limit)
+  int64_t limit = 0;            // tokens at most; the last one is never computed
+  bool context_limits = false;  // `limit` is the context's, not the request's
+  int64_t position_class = 0;   // nn::Model::position_class(limit)
   uint64_t seed = 0;
 
   state::Pages pages;

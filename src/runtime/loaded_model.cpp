@@ -109,7 +109,7 @@ std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path
   checkpoint.check_unchanged();
   loaded->read_text(checkpoint);
   loaded->read_generation_config(checkpoint);
-  loaded->make_engine(memory);
+  loaded->make_engine(memory, options.step_seconds);
   log::info(fmt::format("backend {}, {} threads, {} precision, context {}", loaded->backend_name_,
                         loaded->pool_.threads(), options.precision == ops::Precision::fast ? "fast" : "exact",
                         loaded->engine_->context()));
@@ -138,9 +138,13 @@ void LoadedModel::read_generation_config(const checkpoint::Checkpoint& checkpoin
   sampling_defaults_ = config.sampling;
 }
 
-void LoadedModel::make_engine(const engine::MemoryOptions& memory) {
-  auto engine = engine::Engine::create(*model_, *backend_, text_.get(),
-                                       {.memory = memory, .step_tokens = 512, .stop_ids = stop_ids_});
+void LoadedModel::make_engine(const engine::MemoryOptions& memory, std::optional<double> step_seconds) {
+  auto engine =
+      engine::Engine::create(*model_, *backend_, text_.get(),
+                             {.memory = memory,
+                              .step_tokens = 512,
+                              .step_seconds = step_seconds.value_or(memory.max_sequences > 1 ? 0.1 : 0.25),
+                              .stop_ids = stop_ids_});
   if (!engine) throw as_load_error(engine.error(), "");
   engine_ = std::move(engine.value());
 }

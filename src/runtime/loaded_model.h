@@ -21,10 +21,13 @@ namespace varve::runtime {
 
 struct LoadOptions {
   ops::Precision precision = ops::Precision::fast;
-  int threads = 0;                    // 0: every core this process may use
-  int64_t context = 0;                // tokens; 0: the model's own, or as much as half the free memory holds
-  int64_t sequences = 1;              // answers at once
-  uint64_t cache_bytes = 0;           // for what they compute; 0: one context, or half the free memory
+  int threads = 0;           // 0: every core this process may use
+  int64_t context = 0;       // tokens; 0: the model's own, or as much as half the free memory holds
+  int64_t sequences = 1;     // answers at once
+  uint64_t cache_bytes = 0;  // for what they compute; 0: one context, or half the free memory
+  /// About how long a step may last; 0: as long as it takes; nothing: a quarter of a second, or a tenth where
+  /// there are several answers at once, since a step is what a new or leaving client waits for.
+  std::optional<double> step_seconds;
   std::filesystem::path family_file;  // a family file to use instead of the matching one
   /// Called while weights are packed, with bytes done and in all; may be empty.
   std::function<void(uint64_t done, uint64_t total)> progress;
@@ -53,7 +56,7 @@ class LoadedModel {
   explicit LoadedModel(int threads) : pool_(threads) {}
   void read_text(const checkpoint::Checkpoint& checkpoint);
   void read_generation_config(const checkpoint::Checkpoint& checkpoint);
-  void make_engine(const engine::MemoryOptions& memory);
+  void make_engine(const engine::MemoryOptions& memory, std::optional<double> step_seconds);
 
   ThreadPool pool_;
   Traffic traffic_;

@@ -66,6 +66,58 @@ TEST(Engine, WithoutMaxTokensTheContextEndsTheAnswer) {
   EXPECT_EQ(unlimited.ids.size(), 40u);
   EXPECT_EQ(unlimited.finish().reason, FinishReason::length);
   EXPECT_EQ(beyond.ids, unlimited.ids);
+  EXPECT_TRUE(unlimited.finish().context_full);
+  EXPECT_TRUE(beyond.finish().context_full);
+}
+
+TEST(Engine, TheContextIsFullOnlyWhereItEndedTheAnswer) {
+  FakeModel model;
+  auto engine = make_engine(model, {.memory = {.context = 100}});
+  Answer exact, cut;
+  ASSERT_TRUE(engine->submit(greedy(random_prompt(2, 60), 40), collect(exact)).ok());
+  ASSERT_TRUE(engine->submit(greedy(random_prompt(2, 60), 41), collect(cut)).ok());
+  engine->run();
+  EXPECT_EQ(exact.ids, cut.ids);
+  EXPECT_FALSE(exact.finish().context_full);
+  EXPECT_TRUE(cut.finish().context_full);
+}
+
+TEST(Engine, AStartComesFirstAndWithThePromptsCounts) {
+  FakeModel model;
+  auto engine = make_engine(model, {.memory = {.max_sequences = 1}});
+  std::vector<std::string> order;
+  const auto note = [&](std::string name) {
+    return [&order, name = std::move(name)](Event event) {
+      if (const auto* start = std::get_if<StartEvent>(&event))
+        order.push_back(name + " starts with " + std::to_string(start->usage.prompt_tokens));
+      if (std::holds_alternative<AnswerEvent>(event)) order.push_back(name + " answers");
+      if (std::holds_alternative<FinishEvent>(event)) order.push_back(name + " ends");
+    };
+  };
+  ASSERT_TRUE(engine->submit(greedy({1, 2, 3}, 2), note("a")).ok());
+  const auto waiting = engine->submit(greedy({1, 2}, 1), note("b"));
+  ASSERT_TRUE(engine->submit(greedy({1, 2, 3, 4}, 1), note("c")).ok());
+  ASSERT_TRUE(engine->run_step());
+  EXPECT_TRUE(engine->cancel(waiting.value()));
+  engine->run();
+  EXPECT_EQ(order, (std::vector<std::string>{"a starts with 3", "a answers", "b ends", "a answers", "a ends",
+                                             "c starts with 4", "c answers", "c ends"}));
+}
+
+TEST(Engine, ACancelFromAStartLeavesNothingBehind) {
+  FakeModel model;
+  auto engine = make_engine(model, {.memory = {.max_sequences = 1}});
+  std::vector<FinishReason> ends;
+  RequestId first = 0;
+  const auto sink = [&](Event event) {
+    if (std::holds_alternative<StartEvent>(event)) engine->cancel(first);
+    if (const auto* finish = std::get_if<FinishEvent>(&event)) ends.push_back(finish->reason);
+  };
+  first = engine->submit(greedy({1, 2, 3}, 2), sink).value();
+  ASSERT_TRUE(engine->submit(greedy({4, 5}, 2), sink).ok());
+  engine->run();
+  EXPECT_EQ(ends, (std::vector<FinishReason>{FinishReason::cancelled, FinishReason::length}));
+  expect_empty(*engine);
 }
 
 TEST(Engine, APromptBeyondTheContextIsRefusedWithBothNumbers) {
