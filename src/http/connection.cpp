@@ -64,7 +64,7 @@ bool is_id(std::string_view id) {
 
 class Connection::Reading {
  public:
-  explicit Reading(const HttpLimits& limits) {
+  explicit Reading(const HttpLimits& limits) : header_bytes_(limits.header_bytes) {
     parser.header_limit(limits.header_bytes);
     parser.body_limit(limits.body_bytes);
   }
@@ -75,6 +75,9 @@ class Connection::Reading {
       const size_t used = parser.put(asio::buffer(in), error);
       in.erase(0, used);
       began = true;
+      // The parser holds its limit against what it has not parsed yet, so many small headers would pass.
+      if (head_alone) head_used_ += used;
+      if (head_used_ > header_bytes_) error = beast::error::header_limit;
       if (used == 0 && !error) return true;
       if (error == beast::error::need_more) return true;
       if (error) {
@@ -93,6 +96,9 @@ class Connection::Reading {
   Failure failure;
 
  private:
+  size_t header_bytes_;
+  size_t head_used_ = 0;
+
   static Failure failure_of(const Error& error) {
     if (error == beast::error::header_limit)
       return {.status = 431, .message = "The request's headers are larger than this server takes."};
@@ -358,7 +364,11 @@ void Connection::take_head(const Reading& reading) {
 }
 
 std::optional<Reply> Connection::judge() {
-  const auto say = [](const Failure& failure) { return failure_reply(failure, plain_error_body); };
+  const auto say = [this](const Failure& failure) {
+    // Whoever errs in what a request is may err in where the next one begins.
+    close_ = close_ || failure.status == 400;
+    return failure_reply(failure, plain_error_body);
+  };
   if (peer_.refused) {
     close_ = true;
     return say(
@@ -443,7 +453,10 @@ asio::awaitable<void> Connection::answer_with(const Protocol& protocol) {
     start_writing();
     start_reading();
     const auto now = Clock::now();
-    if (stuck(now) || now - kLastWords >= broken_at) hang_up();
+    if (stuck(now) || now - kLastWords >= broken_at) {
+      if (!hung_up_) ++counters().clients_slow;
+      hang_up();
+    }
     if (gone_) answer.gone();
     if (answer.ended() && (drained() || gone_)) break;
     if (out_.size() > limits().unsent_bytes && !std::exchange(slow, true)) {
