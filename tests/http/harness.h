@@ -2,7 +2,8 @@
 // A server in this process: the fake model behind an engine thread, made as slow as a test wants, and a
 // protocol of the tests' own, with one route that asks the model and all of the real ones.
 //
-//   POST /ask {"prompt": 5, "max_tokens": 3, "stream": true, "choices": 1, "requests": 1}
+//   POST /ask {"pad": blanks in the line of each token, "prompt": 5, "max_tokens": 3, "stream": true,
+//   "choices": 1, "requests": 1}
 //     `prompt`: how many tokens. A stream: "data: start C\n\n", "data: token C ID\n\n", "data: end C
 //     REASON\n\n", and once "data: done\n\n", or "data: broken STATUS\n\n" in its place. Otherwise the ids of
 //     all choices, a line each.
