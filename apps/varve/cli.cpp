@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
-#include <type_traits>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "option_value.h"
+#include "settings.h"
 #include "terminal.h"
 #include "version.h"
 
@@ -18,26 +17,6 @@ namespace varve::app {
 namespace {
 
 constexpr const char* kLogLevels = "trace, debug, info, warn, error, off";
-
-/// All of `text` as a decimal number; neither 0x10 nor inf is one, and 010 is ten.
-template <class T>
-std::optional<T> decimal(const std::string& text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  if (!std::isfinite(static_cast<double>(value))) return std::nullopt;
-  return value;
-}
-
-template <class T>
-std::string refuse_number(const std::string& text, const Options::Range& range) {
-  const std::optional<T> value = decimal<T>(text);
-  const double number = value ? static_cast<double>(*value) : 0;
-  const bool above = range.open ? number > range.low : number >= range.low;
-  if (value && above && number <= range.high) return {};
-  return fmt::format("'{}' is not a {} {} {} to {}", text, std::is_integral_v<T> ? "whole number" : "number",
-                     range.open ? "above" : "from", range.low, range.high);
-}
 
 class CliOptions : public Options {
  public:
@@ -62,17 +41,19 @@ class CliOptions : public Options {
     CLI::Option* option = once(app_.add_option(text.names, into, text.about), text);
     for (const std::string& name : option->get_lnames())
       values_["--" + name] = fmt::format("{}", fmt::join(words, " "));
-    option->check([words](const std::string& word) {
-      for (const std::string& known : words)
-        if (known == word) return std::string();
-      return fmt::format("'{}' is not one of {}", word, fmt::join(words, ", "));
-    });
+    option->check([words](const std::string& word) { return refuse_choice(word, words); });
   }
   void number(const OptionText& text, Range range, std::optional<double>& into) override {
     numeric(text, range, into);
   }
   void integer(const OptionText& text, Range range, std::optional<int64_t>& into) override {
     numeric(text, range, into);
+  }
+
+  void bytes(const OptionText& text, Range range, std::optional<int64_t>& into) override {
+    const auto keep = [&into](const std::string& word) { into = read_bytes(word); };
+    once(app_.add_option_function<std::string>(text.names, keep, text.about), text)
+        ->check([range](const std::string& word) { return refuse_bytes(word, range); });
   }
 
   /// Words that its positionals may be.
@@ -84,7 +65,7 @@ class CliOptions : public Options {
   /// The library's own conversion takes 010 for eight and 0x10 for sixteen.
   template <class T>
   void numeric(const OptionText& text, Range range, std::optional<T>& into) {
-    const auto keep = [&into](const std::string& word) { into = decimal<T>(word); };
+    const auto keep = [&into](const std::string& word) { into = read_decimal<T>(word); };
     once(app_.add_option_function<std::string>(text.names, keep, text.about), text)
         ->check([range](const std::string& word) { return refuse_number<T>(word, range); });
   }
@@ -104,6 +85,7 @@ struct CommandLine {
   std::vector<std::string> words;                          // of each command's positionals
   std::vector<std::map<std::string, std::string>> values;  // of each command's options
   std::string log_level = "warn";
+  std::optional<std::string> config;  // of commands with settings
   bool show_version = false;
 
   CommandLine() {
@@ -132,10 +114,30 @@ struct CommandLine {
             return log::parse_level(word, level) ? std::string()
                                                  : fmt::format("'{}' is not one of {}", word, kLogLevels);
           });
+      if (command->has_settings())
+        parser
+            ->add_option("--config", config,
+                         "The config file; otherwise VARVE_CONFIG, or ~/.config/varve/config.toml")
+            ->type_name("FILE");
       parsers.push_back(parser);
     }
   }
 };
+
+/// What the command line leaves open is taken from the environment and the config file.
+void read_settings(const CommandLine& line, size_t index) {
+  Command& command = *line.commands[index];
+  const CLI::App& parser = *line.parsers[index];
+  const auto given = [&](const std::string& name) {
+    for (const CLI::Option* option : parser.get_options()) {
+      const auto& names = option->get_lnames();
+      const std::string own = names.empty() ? option->get_name(true) : names[0];
+      if (setting_name(own) == name) return option->count() > 0;
+    }
+    return false;
+  };
+  apply_settings(settings_of(command), command.about().name, read_config(line.config), given);
+}
 
 std::string suggestion(const CommandLine& line, const std::string& word) {
   std::vector<std::string> names;
@@ -177,6 +179,7 @@ int run_command(CommandLine& line, size_t index, int argc, const char* const* ar
   log::debug(fmt::format("varve {} with {} arguments: {}", kVersion, argc - 1, command.about().name));
   static_cast<void>(argv);
   try {
+    if (command.has_settings()) read_settings(line, index);
     const int code = command.run();
     return std::fflush(stdout) == 0 && !std::ferror(stdout) ? code
                                                             : failure("standard output cannot be written");

@@ -36,6 +36,8 @@ class Options {
   /// Refuses what is not a finite number within the range.
   virtual void number(const OptionText& text, Range range, std::optional<double>& into) = 0;
   virtual void integer(const OptionText& text, Range range, std::optional<int64_t>& into) = 0;
+  /// A number of bytes, with or without a unit: "512MB".
+  virtual void bytes(const OptionText& text, Range range, std::optional<int64_t>& into) = 0;
 };
 
 class Command {
@@ -48,6 +50,8 @@ class Command {
   virtual ~Command() = default;
   virtual About about() const = 0;
   virtual void declare(Options& options) = 0;
+  /// Its options are settings too: of VARVE_NAME_... and of this table in the config file (settings.h).
+  virtual bool has_settings() const { return false; }
   /// The exit code. LoadError and UsageError may be thrown.
   virtual int run() = 0;
 };

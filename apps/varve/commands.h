@@ -7,6 +7,8 @@
 namespace varve::app {
 
 std::unique_ptr<Command> make_run();
+std::unique_ptr<Command> make_serve();
+std::unique_ptr<Command> make_config();
 std::unique_ptr<Command> make_pull();
 std::unique_ptr<Command> make_list();
 std::unique_ptr<Command> make_rm();

@@ -39,15 +39,22 @@ std::unique_ptr<runtime::LoadedModel> load_model(const ModelOptions& options) {
   return load_model(locate_model(open_store(), options.model), options);
 }
 
-std::unique_ptr<runtime::LoadedModel> load_model(const store::Located& located, const ModelOptions& options) {
+std::unique_ptr<runtime::LoadedModel> load_model(const store::Located& located, const ModelOptions& options,
+                                                 const Room& room) {
   ProgressBar bar(errors_take_escapes());
   const std::string label = "loading " + printable(located.name);
   runtime::LoadOptions load{.precision = options.precision_value(),
                             .threads = static_cast<int>(options.threads.value_or(0)),
                             .context = options.context.value_or(0),
-                            .sequences = 1,
+                            .cache_bytes = room.cache_bytes,
+                            .cache_share = room.cache_share,
+                            .sequences = room.sequences,
                             .family_file = options.family.value_or(""),
                             .progress = {}};
+  if (located.card) {
+    load.tool_syntax = located.card->answers.tools;
+    load.reasoning_syntax = located.card->answers.reasoning;
+  }
   // In a file or pipe a load of seconds is not worth a line.
   if (errors_take_escapes())
     load.progress = [&](uint64_t done, uint64_t total) { bar.update(label, done, total); };

@@ -26,7 +26,14 @@ struct ModelOptions {
 
 /// Finds (or pulls) and loads the model, with a bar on a terminal.
 std::unique_ptr<runtime::LoadedModel> load_model(const ModelOptions& options);
+/// What a command needs memory for besides the weights.
+struct Room {
+  int64_t sequences = 1;     // answers at once
+  uint64_t cache_bytes = 0;  // for what they compute; 0: one whole context, or half the free memory
+  double cache_share = 0.0;  // of the free memory instead, where cache_bytes is 0; 0: see there
+};
 /// The same for one that was found already: `options.model` is not looked at.
-std::unique_ptr<runtime::LoadedModel> load_model(const store::Located& located, const ModelOptions& options);
+std::unique_ptr<runtime::LoadedModel> load_model(const store::Located& located, const ModelOptions& options,
+                                                 const Room& room = {});
 
 }  // namespace varve::app

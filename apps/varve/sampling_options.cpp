@@ -40,6 +40,15 @@ std::string option_of(std::string field) {
 void SamplingOptions::declare(Options& options) {
   options.integer({"--max-tokens", "N", "End the answer after so many tokens (default 1024)"}, {1, 1 << 30},
                   max_tokens);
+  declare_numbers(options);
+  options.texts({"--logit-bias", "ID=B", "Add B to a token's logit; may be repeated"}, logit_bias);
+  options.integer({"--seed", "N", "Fix the random numbers: the same seed gives the same answer"},
+                  {0, 9007199254740991.0}, seed);
+  options.texts({"--stop", "TEXT", "End the answer before this text; may be repeated"}, stop);
+  options.flag("--ignore-eos", "Go on after the model's own end token", ignore_eos);
+}
+
+void SamplingOptions::declare_numbers(Options& options) {
   options.number({"--temperature", "T", "0 is greedy; otherwise what the checkpoint wants, or 0"},
                  range("temperature"), temperature);
   options.integer({"--top-k", "N", "Only the N most probable tokens; 0: all"}, range("top_k"), top_k);
@@ -55,11 +64,6 @@ void SamplingOptions::declare(Options& options) {
                  range("presence_penalty"), presence_penalty);
   options.number({"--frequency-penalty", "P", "The same, once per time they occurred"},
                  range("frequency_penalty"), frequency_penalty);
-  options.texts({"--logit-bias", "ID=B", "Add B to a token's logit; may be repeated"}, logit_bias);
-  options.integer({"--seed", "N", "Fix the random numbers: the same seed gives the same answer"},
-                  {0, 9007199254740991.0}, seed);
-  options.texts({"--stop", "TEXT", "End the answer before this text; may be repeated"}, stop);
-  options.flag("--ignore-eos", "Go on after the model's own end token", ignore_eos);
 }
 
 void SamplingOptions::check() const {

@@ -20,6 +20,8 @@ struct SamplingOptions {
   bool ignore_eos = false;
 
   void declare(Options& options);
+  /// Those alone that a request's numbers replace: no end, no seed, no bias.
+  void declare_numbers(Options& options);
   /// A UsageError names the option that is out of range, before any model is loaded.
   void check() const;
   /// What was given, else what the checkpoint wants, else greedy. A UsageError names a bias that is none.

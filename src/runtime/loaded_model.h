@@ -30,6 +30,9 @@ struct LoadOptions {
   /// there are several answers at once, since a step is what a new or leaving client waits for.
   std::optional<double> step_seconds;
   std::filesystem::path family_file;  // a family file to use instead of the matching one
+  /// Names of the syntaxes that answers are read by (text/syntax); "": what template and vocabulary say.
+  std::string tool_syntax;
+  std::string reasoning_syntax;
   /// Called while weights are packed, with bytes done and in all; may be empty.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
@@ -55,7 +58,7 @@ class LoadedModel {
 
  private:
   explicit LoadedModel(int threads) : pool_(threads) {}
-  void read_text(const checkpoint::Checkpoint& checkpoint);
+  void read_text(const checkpoint::Checkpoint& checkpoint, const LoadOptions& options);
   void read_generation_config(const checkpoint::Checkpoint& checkpoint);
   void make_engine(const engine::MemoryOptions& memory, std::optional<double> step_seconds);
 

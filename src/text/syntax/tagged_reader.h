@@ -11,9 +11,7 @@ class TaggedReader final : public TurnReader {
  public:
   TaggedReader(const SyntaxChoice& choice, const ReadOptions& options);
   bool in_thought() const override { return mode_ == Mode::thought; }
-  std::string open_call() const override {
-    return mode_ == Mode::block ? raw_ + pending() : std::string();
-  }
+  std::string open_call() const override { return mode_ == Mode::block ? raw_ + pending() : std::string(); }
 
  private:
   enum class Mode { text, thought, block };
