@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kJournal = "varve.journal";
+constexpr const char* kReplaced = "varve.replaced";  // what had the name, where names cannot be exchanged
 constexpr size_t kMostJournal = size_t{256} << 20;
 
 [[noreturn]] void refuse(const fs::path& where, std::string what, std::string advice) {
@@ -32,6 +33,9 @@ constexpr size_t kMostJournal = size_t{256} << 20;
                    .found = {},
                    .advice = std::move(advice)});
 }
+
+/// Whether renameat2() failed because the file system has no such flags: network and FUSE file systems.
+bool lacks_flags(int error) { return error == EINVAL || error == ENOSYS || error == ENOTSUP; }
 
 /// Without a slash at the end, which would leave the name empty.
 fs::path named(const fs::path& path) {
@@ -48,7 +52,17 @@ JournalEntry read_entry(const Value& line) {
   JournalEntry entry;
   entry.job = static_cast<size_t>(line.find("job")->integer());
   for (const Value& digest : line.find("sha256")->array()) entry.digests.push_back(digest.text());
+  if (const Value* error = line.find("relative_error"); error && error->is_number())
+    entry.relative_error = error->number();
   return entry;
+}
+
+std::string line_of(const JournalEntry& entry) {
+  Table line;
+  line.set("job", static_cast<uint64_t>(entry.job));
+  line.set("sha256", Array(entry.digests.begin(), entry.digests.end()));
+  if (entry.relative_error) line.set("relative_error", *entry.relative_error);
+  return json::dump(Value(std::move(line))) + "\n";
 }
 
 bool is_entry(const Value& line) {
@@ -143,7 +157,9 @@ void Destination::lock() {
 
 void Destination::clear(const std::function<bool(const fs::path& name)>& stays) const {
   for (const fs::directory_entry& entry : fs::directory_iterator(work_)) {
-    if (stays(entry.path().filename())) continue;
+    const fs::path name = entry.path().filename();
+    // What was moved aside stays until the new one has its name.
+    if (name == kReplaced || stays(name)) continue;
     std::error_code error;
     fs::remove_all(entry.path(), error);
     if (error) {
@@ -177,12 +193,7 @@ std::vector<JournalEntry> Destination::begin(const Table& identity, std::string&
   }
   // Written anew, so that half a line at the end does not swallow the next one.
   std::string text = json::dump(Value(identity)) + "\n";
-  for (const JournalEntry& entry : entries) {
-    Table line;
-    line.set("job", static_cast<uint64_t>(entry.job));
-    line.set("sha256", Array(entry.digests.begin(), entry.digests.end()));
-    text += json::dump(Value(std::move(line))) + "\n";
-  }
+  for (const JournalEntry& entry : entries) text += line_of(entry);
   write_text(file, text);
   if (journal_ >= 0) ::close(journal_);
   journal_ = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
@@ -191,10 +202,7 @@ std::vector<JournalEntry> Destination::begin(const Table& identity, std::string&
 }
 
 void Destination::note(const JournalEntry& entry) {
-  Table line;
-  line.set("job", static_cast<uint64_t>(entry.job));
-  line.set("sha256", Array(entry.digests.begin(), entry.digests.end()));
-  const std::string text = json::dump(Value(std::move(line))) + "\n";
+  const std::string text = line_of(entry);
   const ssize_t put = ::write(journal_, text.data(), text.size());
   if (put >= 0 && static_cast<size_t>(put) < text.size()) errno = ENOSPC;
   if (put < 0 || static_cast<size_t>(put) < text.size()) fail_write("cannot be written", work_ / kJournal);
@@ -212,20 +220,44 @@ void Destination::add_file(const std::string& name, std::string_view text) const
   write_text(file, text);
 }
 
+/// False when something has the name.
+bool Destination::rename_to_free_name() {
+  if (::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno == EEXIST) return false;
+  if (!lacks_flags(errno)) fail_write("cannot be given its name", path_);
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(path_, error))) return false;
+  if (::rename(work_.c_str(), path_.c_str()) != 0) fail_write("cannot be given its name", path_);
+  return true;
+}
+
+/// What has the name steps aside whole and goes.
+void Destination::change_places() {
+  std::error_code error;
+  if (::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
+    // The journal goes with the old files and goes last: killed meanwhile, they are known as rubbish.
+    fs::rename(path_ / kJournal, work_ / kJournal, error);
+    clear([](const fs::path& name) { return name == kJournal; });
+    fs::remove_all(work_, error);
+    return;
+  }
+  if (!lacks_flags(errno)) fail_write("cannot be given its name", path_);
+  fs::remove_all(work_ / kReplaced, error);
+  if (::rename(path_.c_str(), (work_ / kReplaced).c_str()) != 0) fail_write("cannot be moved aside", path_);
+  if (::rename(work_.c_str(), path_.c_str()) != 0) fail_write("cannot be given its name", path_);
+}
+
 void Destination::publish(bool force) {
   ::close(std::exchange(journal_, -1));
-  std::error_code error;
   sync_path(work_);
-  const unsigned flags = RENAME_NOREPLACE;
-  int failed = ::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), flags);
-  if (failed != 0 && errno == EEXIST && force) {
-    failed = ::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE);
-    if (failed == 0) fs::remove_all(work_, error);
-  } else if (failed != 0 && errno == EINVAL && !fs::exists(fs::symlink_status(path_, error))) {
-    failed = ::rename(work_.c_str(), path_.c_str());  // a file system without the flag
+  if (!rename_to_free_name()) {
+    if (!force)
+      refuse(path_, "is there already, made meanwhile", "Remove it, then run the same command again.");
+    change_places();
   }
-  if (failed != 0) fail_write("cannot be given its name", path_);
   // Only now: killed before, the conversion would go on where it was.
+  std::error_code error;
+  fs::remove_all(path_ / kReplaced, error);
   fs::remove(path_ / kJournal, error);
   sync_path(path_.parent_path());
 }

@@ -4,6 +4,7 @@
 // that what was stopped, killed or ran out of disk goes on where it was.
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ namespace varve::convert {
 struct JournalEntry {
   size_t job = 0;
   std::vector<std::string> digests;
+  std::optional<double> relative_error = {};  // where it was measured
 };
 
 class Destination {
@@ -50,6 +52,8 @@ class Destination {
  private:
   void lock();
   void clear(const std::function<bool(const std::filesystem::path& name)>& stays) const;
+  bool rename_to_free_name();
+  void change_places();
 
   std::filesystem::path path_, work_;
   int directory_ = -1;  // holds the lock
