@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include "checkpoint/sha256.h"
 #include "convert/destination.h"
@@ -29,6 +30,9 @@ class Conversion {
 
   Outcome run() {
     Destination::check(options_.destination, checkpoint_.path, options_.force);
+    // A directory of links, as hubs keep them, may have its weights in the destination.
+    for (const auto& file : checkpoint_.files)
+      Destination::check(options_.destination, file->path(), options_.force);
     source_digest_ = checkpoint::digest(checkpoint_);
     outcome_.plan = make_plan(input());
     require_space(Destination::work_of(options_.destination));
@@ -81,19 +85,27 @@ class Conversion {
     const std::vector<JournalEntry> entries = destination.begin(identity(), why);
     if (!why.empty()) note(fmt::format("an unfinished conversion is begun anew: {}", why));
     digests_.assign(plan().tensors.size(), {});
-    ShardWriter writer(plan(), destination.work(), [&](size_t job, const std::vector<std::string>& digests) {
-      destination.note({.job = job, .digests = digests});
-      const std::lock_guard lock(mutex_);
-      std::copy(digests.begin(), digests.end(),
-                digests_.begin() + static_cast<ptrdiff_t>(plan().jobs[job].first));
+    errors_.assign(plan().jobs.size(), std::nullopt);
+    ShardWriter writer(plan(), destination.work(), [&](const JournalEntry& entry) {
+      destination.note(entry);
+      keep(entry);
     });
     if (!take_up(writer, entries) || !run_jobs(writer)) return false;
     report(Progress::Phase::finishing, 0, 0);
     writer.finish(true);
+    for (size_t j = 0; j < errors_.size(); ++j)
+      if (errors_[j]) outcome_.errors.push_back({form_.tensors[plan().jobs[j].source].name, *errors_[j]});
     checkpoint_.check_unchanged();
     write_files(destination);
     destination.publish(options_.force);
     return true;
+  }
+
+  void keep(const JournalEntry& entry) {
+    const std::lock_guard lock(mutex_);
+    std::copy(entry.digests.begin(), entry.digests.end(),
+              digests_.begin() + static_cast<ptrdiff_t>(plan().jobs[entry.job].first));
+    errors_[entry.job] = entry.relative_error;
   }
 
   void require_space(const std::filesystem::path& directory) const {
@@ -124,10 +136,9 @@ class Conversion {
       if (!fits(entry)) continue;
       const Job& job = plan().jobs[entry.job];
       bool whole = true;
-      for (size_t i = 0; i < job.count && whole; ++i) {
+      for (size_t i = 0; i < job.count && whole; ++i)
         whole = writer.stored_digest(job.first + i) == entry.digests[i];
-        digests_[job.first + i] = entry.digests[i];
-      }
+      if (whole) keep(entry);
       done_[entry.job] = whole;
       seen += output_bytes(job);
       if (!report(Progress::Phase::checking, seen, total)) return false;
@@ -157,9 +168,6 @@ class Conversion {
         writer.finish(false);  // what is done is worth keeping
         return false;
       }
-      if (runner.relative_error() >= 0)
-        outcome_.errors.push_back(
-            {.name = form_.tensors[plan().jobs[j].source].name, .relative = runner.relative_error()});
     }
     return true;
   }
@@ -196,8 +204,9 @@ class Conversion {
   std::string source_digest_;
   std::vector<std::string> wide_;
   std::mutex mutex_;
-  std::vector<std::string> digests_;  // beside Plan::tensors
-  std::vector<bool> done_;            // beside Plan::jobs
+  std::vector<std::string> digests_;           // beside Plan::tensors
+  std::vector<std::optional<double>> errors_;  // beside Plan::jobs
+  std::vector<bool> done_;                     // likewise
   Outcome outcome_;
 };
 

@@ -100,6 +100,7 @@ bool JobRunner::run(size_t index, ShardWriter& writer, const Progress& progress)
                     : job.decision.kind == Kind::words ? words(index, from, writer)
                                                        : quantised(index, from, writer);
       piece.last = slice + 1 == extent.slices && first + part.count == extent.rows;
+      if (piece.last) piece.relative_error = relative_error();
       writer.put(std::move(piece));
       const auto bytes =
           static_cast<uint64_t>(static_cast<double>(job.source_bytes) / static_cast<double>(all) *
@@ -229,8 +230,8 @@ void JobRunner::refuse_numbers(size_t index) const {
                        "the module as it is."});
 }
 
-double JobRunner::relative_error() const {
-  if (!measured_) return -1;
+std::optional<double> JobRunner::relative_error() const {
+  if (!measured_) return std::nullopt;
   return squares_ > 0 ? std::sqrt(error_squares_ / squares_) : 0;
 }
 

@@ -143,6 +143,22 @@ TEST(Convert, OverwritesOnlyWhenTold) {
   EXPECT_EQ(Source(directory).checkpoint.config.find_path("quantization.bits")->integer(), 2);
 }
 
+TEST(Convert, ASourceWhoseWeightsAreLinksIntoTheDestinationIsNotReplaced) {
+  const auto directory = test::scratch_dir() / "out", links = test::scratch_dir() / "links";
+  fs::create_directories(directory);
+  for (const auto& entry : fs::directory_iterator(golden("llama-biases"))) {
+    fs::copy(entry.path(), directory / entry.path().filename());
+    fs::create_directories(links);
+    fs::create_symlink(directory / entry.path().filename(), links / entry.path().filename());
+  }
+  const auto before = files_in(directory);
+  Options options;
+  options.force = true;
+  EXPECT_THAT(error_of([&] { convert_to(directory, Source(links), {}, options); }),
+              HasSubstr("the source would be overwritten"));
+  EXPECT_EQ(files_in(directory), before);
+}
+
 TEST(Convert, NumbersThatAreNoneAreRefusedByName) {
   const auto from = test::scratch_dir() / "in", to = test::scratch_dir() / "out";
   fs::copy(golden("llama-biases"), from);

@@ -72,6 +72,27 @@ TEST_F(Resume, DoesNotDoAgainWhatIsDone) {
   EXPECT_EQ(outcome_.resumed_bytes + outcome_.source_bytes, outcome_.plan.source_bytes);
 }
 
+TEST_F(Resume, TellsTheErrorsOfWhatAnEarlierRunMade) {
+  const Source quantised(golden("mlx-affine-f16"));
+  const RecipeOptions recipe{.bits = 2, .group_size = 32, .requantize = true};
+  const std::vector<TensorError> all = convert_to(whole_, quantised, recipe).errors;
+  ASSERT_GT(all.size(), 3u);
+  Options options = options_to(path_);
+  int reports = 0;
+  options.progress = [&](const Progress&) { return ++reports < 12; };
+  fixture::Engine engine;
+  const Outcome stopped =
+      convert(quantised.checkpoint, quantised.form, fixture::recipe_of(recipe), options, engine.machine());
+  ASSERT_FALSE(stopped.finished);
+  const Outcome rest = convert_to(path_, quantised, recipe);
+  ASSERT_GT(rest.resumed_bytes, 0u);
+  ASSERT_EQ(rest.errors.size(), all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(rest.errors[i].name, all[i].name);
+    EXPECT_EQ(rest.errors[i].relative, all[i].relative);
+  }
+}
+
 TEST_F(Resume, WhatWasDamagedMeanwhileIsMadeAgain) {
   const auto files = expected();
   ASSERT_FALSE(run_until(12));
