@@ -241,6 +241,7 @@ class Convert : public Command {
     facts.set("bytes", plan.tensor_bytes);
     facts.set("parameters", plan.total_parameters);
     facts.set("bits_per_weight", plan.bits_per_weight());
+    facts.set("without_groups", plan.without_groups);
     facts.set("shards", static_cast<uint64_t>(plan.shards.size()));
     facts.set("left_out", Array(form.left_out.begin(), form.left_out.end()));
     return facts;
@@ -272,9 +273,17 @@ class Convert : public Command {
     fmt::print("{:14}{} -> {}, {:.3f} bits per weight, {} {}\n", "size", size_text(plan.source_bytes),
                size_text(plan.tensor_bytes), plan.bits_per_weight(), plan.shards.size(),
                plan.shards.size() == 1 ? "file" : "files");
+    if (plan.without_groups > 0) fmt::print("{:14}{}\n", "note", without_groups(plan));
     fmt::print("{:14}{} free on the disk of DEST, at most {} of memory\n", "needs", size_text(disk),
                size_text(memory));
     return 0;
+  }
+
+  /// What was not quantised though it was meant to be; "" where all was.
+  static std::string without_groups(const convert::Plan& plan) {
+    if (plan.without_groups == 0) return "";
+    return fmt::format("{} of the modules that could be quantised {} numbers: their rows are no whole groups",
+                       plan.without_groups, plan.without_groups == 1 ? "stays" : "stay");
   }
 
   static uint64_t written(const convert::Plan& plan, const convert::Job& job) {
@@ -301,6 +310,7 @@ class Convert : public Command {
     fmt::print("{}\n", destination_);
     tell("{}: {} -> {}, {:.3f} bits per weight, in {}\n", form.family, size_text(plan.source_bytes),
          size_text(plan.tensor_bytes), plan.bits_per_weight(), duration_text(seconds));
+    if (plan.without_groups > 0) tell("{}\n", without_groups(plan));
     if (outcome.errors.empty() || quality_) return;
     tell("what the new words cost: relative error of\n");
     print_errors(outcome);

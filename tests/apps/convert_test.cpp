@@ -226,6 +226,19 @@ TEST(ConvertCommand, DryRunTellsAllAndWritesNothing) {
   EXPECT_EQ(index.find_path("metadata.total_size")->integer(), facts.find("bytes")->integer());
 }
 
+TEST(ConvertCommand, SaysWhatCouldNotBeQuantised) {
+  const fs::path out = scratch_dir() / "out";
+  const std::string source = golden("llama-f32").string();  // rows of 48 numbers
+  EXPECT_THAT(run_varve({"convert", source, "--dry-run"}).out, HasSubstr("no whole groups"));
+  EXPECT_THAT(run_varve({"convert", source, out.string()}).err, HasSubstr("no whole groups"));
+  const Value facts = parsed(run_varve({"convert", source, "--dry-run", "--json"}).out);
+  EXPECT_GT(facts.find("without_groups")->integer(), 4);
+  const Value fine = parsed(
+      run_varve({"convert", golden("llama-biases").string(), "--dry-run", "--json", "--group-size", "32"})
+          .out);
+  EXPECT_EQ(fine.find("without_groups")->integer(), 0);
+}
+
 TEST(ConvertCommand, KilledAnywhereGoesOnWithTheSameFiles) {
   const fs::path dir = scratch_dir(), whole = dir / "whole";
   const std::string source = large_source().string();
