@@ -244,6 +244,7 @@ class Convert : public Command {
     facts.set("without_groups", plan.without_groups);
     facts.set("shards", static_cast<uint64_t>(plan.shards.size()));
     facts.set("left_out", Array(form.left_out.begin(), form.left_out.end()));
+    facts.set("unread_by_mlx", Array(form.unread.begin(), form.unread.end()));
     return facts;
   }
 
@@ -273,7 +274,8 @@ class Convert : public Command {
     fmt::print("{:14}{} -> {}, {:.3f} bits per weight, {} {}\n", "size", size_text(plan.source_bytes),
                size_text(plan.tensor_bytes), plan.bits_per_weight(), plan.shards.size(),
                plan.shards.size() == 1 ? "file" : "files");
-    if (plan.without_groups > 0) fmt::print("{:14}{}\n", "note", without_groups(plan));
+    for (const std::string& note : {without_groups(plan), unread(form)})
+      if (!note.empty()) fmt::print("{:14}{}\n", "note", note);
     fmt::print("{:14}{} free on the disk of DEST, at most {} of memory\n", "needs", size_text(disk),
                size_text(memory));
     return 0;
@@ -284,6 +286,15 @@ class Convert : public Command {
     if (plan.without_groups == 0) return "";
     return fmt::format("{} of the modules that could be quantised {} numbers: their rows are no whole groups",
                        plan.without_groups, plan.without_groups == 1 ? "stays" : "stay");
+  }
+
+  /// Where the result is varve's alone; "" where mlx-lm reads it.
+  static std::string unread(const family::MlxForm& form) {
+    if (form.unread.empty()) return "";
+    return fmt::format(
+        "mlx-lm's class of the family {} has no place for {} of the tensors, such as {}: varve reads the "
+        "result, mlx-lm does not. The model's safetensors give one that both read",
+        form.family, form.unread.size(), printable(form.unread.front()));
   }
 
   static uint64_t written(const convert::Plan& plan, const convert::Job& job) {
@@ -310,7 +321,8 @@ class Convert : public Command {
     fmt::print("{}\n", destination_);
     tell("{}: {} -> {}, {:.3f} bits per weight, in {}\n", form.family, size_text(plan.source_bytes),
          size_text(plan.tensor_bytes), plan.bits_per_weight(), duration_text(seconds));
-    if (plan.without_groups > 0) tell("{}\n", without_groups(plan));
+    for (const std::string& note : {without_groups(plan), unread(form)})
+      if (!note.empty()) tell("{}\n", note);
     if (outcome.errors.empty() || quality_) return;
     tell("what the new words cost: relative error of\n");
     print_errors(outcome);
