@@ -37,6 +37,7 @@ class Conversion {
     outcome_.plan = make_plan(input());
     require_space(Destination::work_of(options_.destination));
     Destination destination(options_.destination);
+    recall_wide(destination.identity());
     for (;;) {
       try {
         outcome_.finished = write(destination);
@@ -48,9 +49,9 @@ class Conversion {
                            .expected = {},
                            .found = {},
                            .advice = "Give --dtype float32 or bfloat16, or none."});
+        note(fmt::format("the scales of {} have no float16: begun anew with float32 ones", wide.what()));
         wide_.emplace_back(wide.what());
-        outcome_ = {};
-        outcome_.plan = make_plan(input());
+        plan_anew();
       }
     }
   }
@@ -64,6 +65,23 @@ class Conversion {
             .wide = wide_};
   }
   const Plan& plan() const { return outcome_.plan; }
+  void plan_anew() {
+    outcome_ = {};
+    outcome_.plan = make_plan(input());
+  }
+
+  /// What an earlier run of the same conversion found out on its way is part of its plan.
+  void recall_wide(const Table& before) {
+    const Table now = identity();
+    const Value* wide = before.find("wide");
+    for (const char* key : {"varve", "source", "recipe"})
+      if (!before.find(key) || *before.find(key) != *now.find(key)) return;
+    if (!wide || !wide->is_array()) return;
+    for (const Value& name : wide->array())
+      if (name.is_text()) wide_.push_back(name.text());
+    plan_anew();
+  }
+
   void note(const std::string& line) const {
     if (options_.note) options_.note(line);
   }
@@ -77,13 +95,14 @@ class Conversion {
     table.set("source", source_digest_);
     table.set("recipe", describe(recipe_));
     table.set("plan", plan().digest);
+    if (!wide_.empty()) table.set("wide", Array(wide_.begin(), wide_.end()));
     return table;
   }
 
   bool write(Destination& destination) {
     std::string why;
     const std::vector<JournalEntry> entries = destination.begin(identity(), why);
-    if (!why.empty()) note(fmt::format("an unfinished conversion is begun anew: {}", why));
+    if (!why.empty() && wide_.empty()) note(fmt::format("an unfinished conversion is begun anew: {}", why));
     digests_.assign(plan().tensors.size(), {});
     errors_.assign(plan().jobs.size(), std::nullopt);
     ShardWriter writer(plan(), destination.work(), [&](const JournalEntry& entry) {
@@ -239,7 +258,10 @@ uint64_t memory_bytes(const Plan& plan) {
     written = std::max(written, std::min(bytes, kMostPieceBytes));
   }
   // A piece as numbers, three pieces on their way to the disk, pages of the source, the program itself.
-  return kMostPieceBytes + 3 * written + kMostSourcePages + (uint64_t{64} << 20);
+  // What new words cost is told by both as float32.
+  const bool compared =
+      std::any_of(plan.jobs.begin(), plan.jobs.end(), [](const Job& job) { return job.decision.loses; });
+  return (compared ? 3 : 1) * kMostPieceBytes + 3 * written + kMostSourcePages + (uint64_t{64} << 20);
 }
 
 Outcome convert(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form, const Recipe& recipe,

@@ -169,6 +169,13 @@ void Destination::clear(const std::function<bool(const fs::path& name)>& stays) 
   }
 }
 
+Table Destination::identity() const {
+  std::error_code error;
+  if (!fs::exists(work_ / kJournal, error)) return {};
+  const std::vector<Value> lines = read_lines(work_ / kJournal);
+  return !lines.empty() && lines[0].is_table() ? lines[0].table() : Table();
+}
+
 std::vector<JournalEntry> Destination::begin(const Table& identity, std::string& why) {
   std::vector<JournalEntry> entries;
   const fs::path file = work_ / kJournal;

@@ -38,6 +38,8 @@ class Destination {
 
   const std::filesystem::path& work() const { return work_; }
 
+  /// Of whom the journal is that is there; empty when there is none.
+  Table identity() const;
   /// The journal's jobs when it is one of `identity`; otherwise the directory is emptied and the journal
   /// begun. `why` says what differs, "" when there was nothing.
   std::vector<JournalEntry> begin(const Table& identity, std::string& why);
