@@ -242,6 +242,7 @@ TEST(ConvertCommand, SaysWhatCouldNotBeQuantised) {
 TEST(ConvertCommand, KilledAnywhereGoesOnWithTheSameFiles) {
   const fs::path dir = scratch_dir(), whole = dir / "whole";
   const std::string source = large_source().string();
+  const auto untouched = files_in(source);
   const auto begin = std::chrono::steady_clock::now();
   ASSERT_EQ(run_varve({"convert", source, whole.string(), "--shard-size", "4M"}).code, 0);
   const auto took =
@@ -264,6 +265,7 @@ TEST(ConvertCommand, KilledAnywhereGoesOnWithTheSameFiles) {
     EXPECT_FALSE(fs::exists(dir / ("." + out.filename().string() + ".partial")));
   }
   EXPECT_GT(killed, 2);
+  EXPECT_EQ(files_in(source), untouched);
   EXPECT_EQ(run_varve({"verify", whole.string()}).code, 0);
 }
 

@@ -1,6 +1,9 @@
 #include "convert/convert.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,6 +13,20 @@
 #include "convert/fixture.h"
 #include "convert/manifest.h"
 #include "support/bytes.h"
+
+namespace {
+bool g_disk_is_full = false;
+}
+
+// Stands before the C library's, so that a disk can be full.
+extern "C" int statvfs(const char* path, struct statvfs* status) noexcept {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  const int failed = ::fstatvfs(fd, status);
+  ::close(fd);
+  if (g_disk_is_full) status->f_bavail = 1;
+  return failed;
+}
 
 namespace varve::convert {
 namespace {
@@ -141,6 +158,16 @@ TEST(Convert, OverwritesOnlyWhenTold) {
   convert_to(directory, source, {.bits = 2, .group_size = 32}, options);
   EXPECT_FALSE(fs::exists(directory / "mine.txt"));
   EXPECT_EQ(Source(directory).checkpoint.config.find_path("quantization.bits")->integer(), 2);
+}
+
+TEST(Convert, RoomOnTheDiskIsAskedForBeforeAnythingIsMade) {
+  const auto parent = test::scratch_dir();
+  g_disk_is_full = true;
+  const std::string told =
+      error_of([&] { convert_to(parent / "deep/out", Source(golden("llama-f32")), {}); });
+  g_disk_is_full = false;
+  EXPECT_THAT(told, HasSubstr("too little room on the disk"));
+  EXPECT_TRUE(fs::is_empty(parent));
 }
 
 TEST(Convert, ASourceWhoseWeightsAreLinksIntoTheDestinationIsNotReplaced) {
