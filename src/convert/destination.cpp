@@ -48,6 +48,16 @@ bool is_below(const fs::path& inner, const fs::path& outer) {
   return !relative.empty() && *relative.begin() != "..";
 }
 
+/// --force replaces a model's directory or an empty one, and nothing else.
+void check_replaceable(const fs::path& path, const fs::path& as_given) {
+  std::error_code error;
+  const bool model = fs::is_directory(fs::symlink_status(path, error)) &&
+                     (fs::is_empty(path, error) || fs::exists(path / "config.json", error));
+  if (!model)
+    refuse(as_given, "is no model directory, and --force replaces nothing else",
+           "Choose another destination.");
+}
+
 JournalEntry read_entry(const Value& line) {
   JournalEntry entry;
   entry.job = static_cast<size_t>(line.find("job")->integer());
@@ -101,8 +111,7 @@ void Destination::check(const fs::path& path, const fs::path& source, bool force
     refuse(path, "is there already",
            "Choose another destination, or give --force to replace it when the "
            "conversion is done.");
-  if (!fs::is_directory(status) || (!fs::is_empty(full, error) && !fs::exists(full / "config.json", error)))
-    refuse(path, "is no model directory, and --force replaces nothing else", "Choose another destination.");
+  check_replaceable(full, path);
 }
 
 fs::path Destination::work_of(const fs::path& path) {
@@ -244,7 +253,8 @@ void Destination::change_places() {
   if (::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
     // The journal goes with the old files and goes last: killed meanwhile, they are known as rubbish.
     fs::rename(path_ / kJournal, work_ / kJournal, error);
-    clear([](const fs::path& name) { return name == kJournal; });
+    for (const fs::directory_entry& entry : fs::directory_iterator(work_, error))
+      if (entry.path().filename() != kJournal) fs::remove_all(entry.path(), error);
     fs::remove_all(work_, error);
     return;
   }
@@ -260,6 +270,7 @@ void Destination::publish(bool force) {
   if (!rename_to_free_name()) {
     if (!force)
       refuse(path_, "is there already, made meanwhile", "Remove it, then run the same command again.");
+    check_replaceable(path_, path_);  // hours may have passed
     change_places();
   }
   // Only now: killed before, the conversion would go on where it was.

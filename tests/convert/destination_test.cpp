@@ -154,6 +154,17 @@ TEST(Destination, IsPublishedWhole) {
   EXPECT_FALSE(fs::exists(path.parent_path() / ".out.partial"));
 }
 
+TEST(Destination, DoesNotReplaceWhatCameMeanwhileAndIsNoModel) {
+  const fs::path path = test::scratch_dir() / "out";
+  std::string why;
+  Destination made(path);
+  made.begin(identity("a"), why);
+  made.add_file("config.json", "{}");
+  test::write_file(path / "notes.txt", "mine");
+  EXPECT_THAT(error_of([&] { made.publish(true); }), HasSubstr("no model directory"));
+  EXPECT_EQ(read_text(path / "notes.txt", 10), "mine");
+}
+
 TEST(Destination, IsPublishedWhereNamesCannotBeExchanged) {
   const fs::path path = test::scratch_dir() / "out";
   g_names_have_flags = false;
