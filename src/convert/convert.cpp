@@ -1,6 +1,7 @@
 #include "convert/convert.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <mutex>
@@ -21,6 +22,18 @@ constexpr size_t kMostText = size_t{1} << 30;        // of a file beside the wei
 constexpr uint64_t kSmallFiles = uint64_t{8} << 20;  // config, index, manifest, journal and rounding up
 constexpr const char* kIndexName = "model.safetensors.index.json";
 
+/// What changes whenever one of the source's files does: its digest reads large tensors at a few places only.
+std::string stamp_of(const checkpoint::Checkpoint& checkpoint) {
+  std::string lines;
+  for (const auto& file : checkpoint.files) {
+    struct stat status {};
+    ::stat(file->path().c_str(), &status);
+    lines += fmt::format("{} {} {}.{} {}.{}\n", status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                         status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+  }
+  return checkpoint::sha256_of(lines);
+}
+
 /// One conversion from the plan to the renamed directory.
 class Conversion {
  public:
@@ -33,6 +46,7 @@ class Conversion {
     // A directory of links, as hubs keep them, may have its weights in the destination.
     for (const auto& file : checkpoint_.files)
       Destination::check(options_.destination, file->path(), options_.force);
+    source_stamp_ = stamp_of(checkpoint_);
     source_digest_ = checkpoint::digest(checkpoint_);
     outcome_.plan = make_plan(input());
     require_space(Destination::work_of(options_.destination));
@@ -92,7 +106,7 @@ class Conversion {
   Table identity() const {
     Table table;
     table.set("varve", options_.version);
-    table.set("source", source_digest_);
+    table.set("source", source_digest_ + " " + source_stamp_);
     table.set("recipe", describe(recipe_));
     table.set("plan", plan().digest);
     if (!wide_.empty()) table.set("wide", Array(wide_.begin(), wide_.end()));
@@ -220,7 +234,7 @@ class Conversion {
   const Recipe& recipe_;
   const Options& options_;
   Machine machine_;
-  std::string source_digest_;
+  std::string source_digest_, source_stamp_;
   std::vector<std::string> wide_;
   std::mutex mutex_;
   std::vector<std::string> digests_;           // beside Plan::tensors

@@ -180,6 +180,26 @@ TEST_F(Resume, AnotherRecipeBeginsAnewAndSaysSo) {
   EXPECT_EQ(files_in(path_), files);
 }
 
+TEST_F(Resume, ASourceThatWasWrittenToBeginsAnewWhateverItsDigestSays) {
+  const fs::path from = test::scratch_dir() / "in";
+  fs::copy(golden("llama-biases"), from);
+  Options options = options_to(path_);
+  int reports = 0;
+  options.progress = [&](const Progress&) { return ++reports < 8; };
+  fixture::Engine engine;
+  const Recipe recipe = fixture::recipe_of(kRecipe);
+  {
+    const Source before(from);
+    ASSERT_FALSE(convert(before.checkpoint, before.form, recipe, options, engine.machine()).finished);
+  }
+  test::write_file(from / "model.safetensors", read_text(from / "model.safetensors", size_t{1} << 30));
+  options.progress = nullptr;
+  options.note = [&](const std::string& line) { notes_ += line; };
+  const Source after(from);
+  EXPECT_EQ(convert(after.checkpoint, after.form, recipe, options, engine.machine()).resumed_bytes, 0u);
+  EXPECT_THAT(notes_, HasSubstr("source was another"));
+}
+
 TEST_F(Resume, AnotherSourceBeginsAnewAndSaysSo) {
   ASSERT_FALSE(run_until(8));
   const Source other(golden("llama-gqa"));
