@@ -49,11 +49,14 @@ bool is_below(const fs::path& inner, const fs::path& outer) {
 }
 
 /// --force replaces a model's directory or an empty one, and nothing else.
-void check_replaceable(const fs::path& path, const fs::path& as_given) {
+bool is_replaceable(const fs::path& path) {
   std::error_code error;
-  const bool model = fs::is_directory(fs::symlink_status(path, error)) &&
-                     (fs::is_empty(path, error) || fs::exists(path / "config.json", error));
-  if (!model)
+  return fs::is_directory(fs::symlink_status(path, error)) &&
+         (fs::is_empty(path, error) || fs::exists(path / "config.json", error));
+}
+
+void check_replaceable(const fs::path& path, const fs::path& as_given) {
+  if (!is_replaceable(path))
     refuse(as_given, "is no model directory, and --force replaces nothing else",
            "Choose another destination.");
 }
@@ -107,11 +110,12 @@ void Destination::check(const fs::path& path, const fs::path& source, bool force
   if (origin == target || is_below(origin, target))
     refuse(path, "the source would be overwritten", "Choose another destination.");
   if (!fs::exists(status)) return;
+  if (force) check_replaceable(full, path);
   if (!force)
     refuse(path, "is there already",
-           "Choose another destination, or give --force to replace it when the "
-           "conversion is done.");
-  check_replaceable(full, path);
+           is_replaceable(full) ? "Choose another destination, or give --force to replace it when the "
+                                  "conversion is done."
+                                : "Choose another destination.");
 }
 
 fs::path Destination::work_of(const fs::path& path) {

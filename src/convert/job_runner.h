@@ -58,6 +58,7 @@ class JobRunner {
   /// Rows as numbers of `dtype`: as they lie, or in memory of this object.
   const std::byte* as_numbers(const ops::WeightView& view, DType dtype);
   [[noreturn]] void refuse_numbers(size_t job) const;
+  [[noreturn]] void refuse_range(size_t job) const;
   /// |new - old| / |old| over all numbers of the job so far; nothing when it was not measured.
   std::optional<double> relative_error() const;
   void add_error(const ops::WeightView& before, const ops::WeightView& after);

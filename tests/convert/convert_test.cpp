@@ -201,6 +201,30 @@ TEST(Convert, NumbersThatAreNoneAreRefusedByName) {
   EXPECT_FALSE(fs::exists(to));
 }
 
+TEST(Convert, NumbersThatTheDtypeMakesInfiniteAreRefusedByName) {
+  const auto from = test::scratch_dir() / "in";
+  fs::copy(golden("llama-biases"), from);
+  std::string file = read_text(from / "model.safetensors", size_t{1} << 30);
+  const auto clean = checkpoint::Checkpoint::open(from);
+  for (const char* name : {"model.norm.weight", "model.layers.1.mlp.up_proj.weight"}) {
+    const auto& tensor = *clean.find(name);
+    std::string large = file;
+    const auto at = static_cast<size_t>(tensor.bytes.data() - tensor.file->bytes().data());
+    const float number = 1e6f;
+    const uint16_t half = f32_to_bf16(number);
+    if (tensor.dtype == DType::f32)
+      std::memcpy(large.data() + at, &number, 4);
+    else
+      std::memcpy(large.data() + at, &half, 2);
+    test::write_file(from / "model.safetensors", large);
+    const std::string told = error_of([&] {
+      convert_to(test::scratch_dir() / "out", Source(from), {.dtype = "float16", .dequantize = true});
+    });
+    EXPECT_THAT(told, HasSubstr(name));
+    EXPECT_THAT(told, HasSubstr("too large for F16"));
+  }
+}
+
 TEST(Convert, ASourceThatIsCutMeanwhileIsRefused) {
   const auto from = test::scratch_dir() / "in", to = test::scratch_dir() / "out";
   fs::copy(golden("llama-biases"), from);
