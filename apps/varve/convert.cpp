@@ -15,6 +15,7 @@
 #include "quality.h"
 #include "runtime/loaded_model.h"
 #include "runtime/text_export.h"
+#include "runtime/text_files.h"
 #include "terminal.h"
 #include "version.h"
 #include "words.h"
@@ -115,14 +116,41 @@ class Convert : public Command {
     const auto library = family::FamilyLibrary::open(
         {.user_dir = family::FamilyLibrary::default_user_dir(), .file = family_.value_or("")});
     const family::MlxForm form = family::mlx_form(checkpoint, library);
+    check_links(located.path);
     convert::Options options = options_for(located, checkpoint);
     options.shard_bytes = shard_bytes;
     if (dry_run_)
       return print_plan(convert::plan_conversion(checkpoint, form, recipe, shard_bytes), form, options);
+    tell_of_text(checkpoint);
     return convert(checkpoint, form, recipe, std::move(options));
   }
 
  private:
+  /// What a download has not finished is no file that may be left out.
+  static void check_links(const fs::path& directory) {
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error))
+      if (entry.is_symlink(error) && !fs::exists(entry.path(), error))
+        throw LoadError({.what = "is a link to a file that is not there",
+                         .where = entry.path().string(),
+                         .expected = {},
+                         .found = {},
+                         .advice = "Complete the download, or remove the link."});
+  }
+
+  /// A tokenizer is copied as it is; that there is none, or none that can be used, is said beforehand.
+  static void tell_of_text(const checkpoint::Checkpoint& checkpoint) {
+    if (!runtime::holds_text(checkpoint)) {
+      tell("{} has no tokenizer, and the result will have none\n", printable(checkpoint.path.string()));
+      return;
+    }
+    try {
+      runtime::load_text(checkpoint);
+    } catch (const LoadError& error) {
+      tell("the tokenizer cannot be used here: {}\n", printable(one_line(error.what())));
+    }
+  }
+
   void declare_recipe(Options& options) {
     options.integer({"--bits", "N", "2, 3, 4 (default), 5, 6 or 8"}, {1, 64}, recipe_.bits);
     options.integer({"--group-size", "N", "Numbers that share a scale: 32, 64 (default) or 128"},

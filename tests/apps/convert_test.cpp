@@ -226,6 +226,21 @@ TEST(ConvertCommand, DryRunTellsAllAndWritesNothing) {
   EXPECT_EQ(index.find_path("metadata.total_size")->integer(), facts.find("bytes")->integer());
 }
 
+TEST(ConvertCommand, SaysWhatIsWrongWithTheTokenizer) {
+  const fs::path dir = scratch_dir(), source = dir / "source";
+  fs::copy(golden("llama-biases"), source);
+  EXPECT_THAT(run_varve({"convert", source.string(), (dir / "a").string()}).err,
+              HasSubstr("has no tokenizer"));
+  write_file(source / "tokenizer.json", "{");
+  EXPECT_THAT(run_varve({"convert", source.string(), (dir / "b").string()}).err,
+              HasSubstr("the tokenizer cannot be used"));
+  fs::remove(source / "tokenizer.json");
+  fs::create_symlink("not-yet-there", source / "tokenizer.json");
+  const Outcome refused = run_varve({"convert", source.string(), (dir / "c").string()});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("tokenizer.json"), HasSubstr("Complete the download")));
+}
+
 TEST(ConvertCommand, SaysWhatCouldNotBeQuantised) {
   const fs::path out = scratch_dir() / "out";
   const std::string source = golden("llama-f32").string();  // rows of 48 numbers
