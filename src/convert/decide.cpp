@@ -285,8 +285,8 @@ class Decider {
         "{}", fmt::join(conflicts_.begin(), conflicts_.begin() + std::min(conflicts_.size(), kMost), "; "));
     if (conflicts_.size() > kMost) found += fmt::format("; and {} more", conflicts_.size() - kMost);
     throw LoadError(
-        {.what = fmt::format("the source is quantised already, otherwise than asked for, in {} modules",
-                             conflicts_.size()),
+        {.what = fmt::format("the source is quantised already, otherwise than asked for, in {} {}",
+                             conflicts_.size(), conflicts_.size() == 1 ? "module" : "modules"),
          .where = where(),
          .expected = "floats, or no option that asks for other words",
          .found = std::move(found),

@@ -37,6 +37,13 @@ constexpr size_t kMostJournal = size_t{256} << 20;
 /// Whether renameat2() failed because the file system has no such flags: network and FUSE file systems.
 bool lacks_flags(int error) { return error == EINVAL || error == ENOSYS || error == ENOTSUP; }
 
+/// From errno, where nothing is written yet that could be kept.
+[[noreturn]] void fail_making(const char* what, const fs::path& where) {
+  const int reason = errno;
+  refuse(where, fmt::format("{}: {}", what, std::strerror(reason)),
+         "Choose another destination, or mend the cause.");
+}
+
 /// Without a slash at the end, which would leave the name empty.
 fs::path named(const fs::path& path) {
   const fs::path full = fs::absolute(path).lexically_normal();
@@ -128,7 +135,7 @@ Destination::Destination(const fs::path& path) : path_(named(path)), work_(work_
   fs::create_directories(path_.parent_path(), error);
   if (error) {
     errno = error.value();
-    fail_write("cannot be made", path_.parent_path());
+    fail_making("cannot be made", path_.parent_path());
   }
   lock();
   bool empty = true, ours = false;
@@ -149,10 +156,12 @@ Destination::~Destination() {
 
 void Destination::lock() {
   for (;;) {
-    if (::mkdir(work_.c_str(), 0777) != 0 && errno != EEXIST) fail_write("cannot be made", work_);
+    if (::mkdir(work_.c_str(), 0777) != 0 && errno != EEXIST) fail_making("cannot be made", work_);
     directory_ = ::open(work_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory_ < 0 && errno == ENOENT) continue;
-    if (directory_ < 0) fail_write("cannot be opened", work_);
+    if (directory_ < 0 && (errno == ENOTDIR || errno == ELOOP))
+      refuse(work_, "is in the way and no unfinished conversion", "Remove or rename it.");
+    if (directory_ < 0) fail_making("cannot be opened", work_);
     if (::flock(directory_, LOCK_EX | LOCK_NB) != 0) {
       const bool taken = errno == EWOULDBLOCK;
       ::close(std::exchange(directory_, -1));

@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 using fixture::error_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 Table identity(const std::string& plan) {
   Table table;
@@ -76,6 +77,14 @@ TEST(Destination, RefusesADirectoryThatIsNotItsOwn) {
   test::write_file(path.parent_path() / ".out.partial" / "mine.txt", "mine");
   EXPECT_THAT(error_of([&] { Destination one(path); }), HasSubstr("in the way"));
   EXPECT_EQ(read_text(path.parent_path() / ".out.partial" / "mine.txt", 10), "mine");
+}
+
+TEST(Destination, AFileInTheWayIsNoUnfinishedConversion) {
+  const fs::path path = test::scratch_dir() / "out";
+  test::write_file(path.parent_path() / ".out.partial", "mine");
+  const std::string told = error_of([&] { Destination one(path); });
+  EXPECT_THAT(told, HasSubstr("in the way"));
+  EXPECT_THAT(told, Not(HasSubstr("written so far is kept")));
 }
 
 TEST(Destination, TakesUpWhatWasKilledInItsFirstJournal) {
