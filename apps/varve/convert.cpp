@@ -15,6 +15,7 @@
 #include "quality.h"
 #include "runtime/loaded_model.h"
 #include "runtime/text_export.h"
+#include "runtime/text_files.h"
 #include "terminal.h"
 #include "version.h"
 #include "words.h"
@@ -115,14 +116,41 @@ class Convert : public Command {
     const auto library = family::FamilyLibrary::open(
         {.user_dir = family::FamilyLibrary::default_user_dir(), .file = family_.value_or("")});
     const family::MlxForm form = family::mlx_form(checkpoint, library);
+    check_links(located.path);
     convert::Options options = options_for(located, checkpoint);
     options.shard_bytes = shard_bytes;
     if (dry_run_)
       return print_plan(convert::plan_conversion(checkpoint, form, recipe, shard_bytes), form, options);
+    tell_of_text(checkpoint);
     return convert(checkpoint, form, recipe, std::move(options));
   }
 
  private:
+  /// What a download has not finished is no file that may be left out.
+  static void check_links(const fs::path& directory) {
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error))
+      if (entry.is_symlink(error) && !fs::exists(entry.path(), error))
+        throw LoadError({.what = "is a link to a file that is not there",
+                         .where = entry.path().string(),
+                         .expected = {},
+                         .found = {},
+                         .advice = "Complete the download, or remove the link."});
+  }
+
+  /// A tokenizer is copied as it is; that there is none, or none that can be used, is said beforehand.
+  static void tell_of_text(const checkpoint::Checkpoint& checkpoint) {
+    if (!runtime::holds_text(checkpoint)) {
+      tell("{} has no tokenizer, and the result will have none\n", printable(checkpoint.path.string()));
+      return;
+    }
+    try {
+      runtime::load_text(checkpoint);
+    } catch (const LoadError& error) {
+      tell("the tokenizer cannot be used here: {}\n", printable(one_line(error.what())));
+    }
+  }
+
   void declare_recipe(Options& options) {
     options.integer({"--bits", "N", "2, 3, 4 (default), 5, 6 or 8"}, {1, 64}, recipe_.bits);
     options.integer({"--group-size", "N", "Numbers that share a scale: 32, 64 (default) or 128"},
@@ -241,8 +269,10 @@ class Convert : public Command {
     facts.set("bytes", plan.tensor_bytes);
     facts.set("parameters", plan.total_parameters);
     facts.set("bits_per_weight", plan.bits_per_weight());
+    facts.set("without_groups", plan.without_groups);
     facts.set("shards", static_cast<uint64_t>(plan.shards.size()));
     facts.set("left_out", Array(form.left_out.begin(), form.left_out.end()));
+    facts.set("unread_by_mlx", Array(form.unread.begin(), form.unread.end()));
     return facts;
   }
 
@@ -272,9 +302,27 @@ class Convert : public Command {
     fmt::print("{:14}{} -> {}, {:.3f} bits per weight, {} {}\n", "size", size_text(plan.source_bytes),
                size_text(plan.tensor_bytes), plan.bits_per_weight(), plan.shards.size(),
                plan.shards.size() == 1 ? "file" : "files");
+    for (const std::string& note : {without_groups(plan), unread(form)})
+      if (!note.empty()) fmt::print("{:14}{}\n", "note", note);
     fmt::print("{:14}{} free on the disk of DEST, at most {} of memory\n", "needs", size_text(disk),
                size_text(memory));
     return 0;
+  }
+
+  /// What was not quantised though it was meant to be; "" where all was.
+  static std::string without_groups(const convert::Plan& plan) {
+    if (plan.without_groups == 0) return "";
+    return fmt::format("{} of the modules that could be quantised {} numbers: their rows are no whole groups",
+                       plan.without_groups, plan.without_groups == 1 ? "stays" : "stay");
+  }
+
+  /// Where the result is varve's alone; "" where mlx-lm reads it.
+  static std::string unread(const family::MlxForm& form) {
+    if (form.unread.empty()) return "";
+    return fmt::format(
+        "mlx-lm's class of the family {} has no place for {} of the tensors, such as {}: varve reads the "
+        "result, mlx-lm does not. The model's safetensors give one that both read",
+        form.family, form.unread.size(), printable(form.unread.front()));
   }
 
   static uint64_t written(const convert::Plan& plan, const convert::Job& job) {
@@ -301,6 +349,8 @@ class Convert : public Command {
     fmt::print("{}\n", destination_);
     tell("{}: {} -> {}, {:.3f} bits per weight, in {}\n", form.family, size_text(plan.source_bytes),
          size_text(plan.tensor_bytes), plan.bits_per_weight(), duration_text(seconds));
+    for (const std::string& note : {without_groups(plan), unread(form)})
+      if (!note.empty()) tell("{}\n", note);
     if (outcome.errors.empty() || quality_) return;
     tell("what the new words cost: relative error of\n");
     print_errors(outcome);

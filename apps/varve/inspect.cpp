@@ -189,6 +189,9 @@ class Report {
       text.set("templates", texts(loaded->templates().names()));
     } catch (const LoadError& error) {
       text.set("missing", error.what());
+      // A model without a tokenizer runs on ids; one whose tokenizer is there and broken was meant to read
+      // text.
+      if (runtime::holds_text(checkpoint_)) refused_.emplace_back(error.what());
     }
     facts_.set("text", std::move(text));
   }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Memory and speed of `varve convert` on a made-up checkpoint, beside what the disk does in the same run.
 
-    bench/convert/convert_bench.py build/release/bin/varve FOLDER [--gigabytes 12] [-- OPTIONS OF varve convert]
+    bench/convert/convert_bench.py build/release/bin/varve FOLDER [--gigabytes 12] [--experts N] [-- OPTIONS OF varve convert]
 
-Makes FOLDER/source (bf16, kept for the next run) and FOLDER/result (removed again); the page cache is asked to forget
+A dense model, or with --experts one whose feed-forward is a mixture of N. Makes FOLDER/source (bf16, kept for the next run) and FOLDER/result (removed again); the page cache is asked to forget
 the source first. Rates are bytes of the source per second.
 """
 
@@ -23,14 +23,24 @@ HIDDEN, INNER, HEADS, KV_HEADS, VOCAB = 4096, 14336, 32, 8, 128256
 BLOCK = 64 << 20
 
 
-def tensors(layers):
+def feed_forward(layer, experts):
+    if experts == 0:
+        for name, rows, cols in (("gate", INNER, HIDDEN), ("up", INNER, HIDDEN), ("down", HIDDEN, INNER)):
+            yield f"{layer}mlp.{name}_proj.weight", [rows, cols]
+        return
+    yield f"{layer}block_sparse_moe.gate.weight", [experts, HIDDEN]
+    for e in range(experts):
+        for name, rows, cols in (("w1", INNER, HIDDEN), ("w2", HIDDEN, INNER), ("w3", INNER, HIDDEN)):
+            yield f"{layer}block_sparse_moe.experts.{e}.{name}.weight", [rows, cols]
+
+
+def tensors(layers, experts):
     kv = HIDDEN // HEADS * KV_HEADS
     yield "model.embed_tokens.weight", [VOCAB, HIDDEN]
     for i in range(layers):
         layer = f"model.layers.{i}."
         yield layer + "input_layernorm.weight", [HIDDEN]
-        for name, rows, cols in (("gate", INNER, HIDDEN), ("up", INNER, HIDDEN), ("down", HIDDEN, INNER)):
-            yield f"{layer}mlp.{name}_proj.weight", [rows, cols]
+        yield from feed_forward(layer, experts)
         yield layer + "post_attention_layernorm.weight", [HIDDEN]
         for name, rows in (("q", HIDDEN), ("k", kv), ("v", kv), ("o", HIDDEN)):
             yield f"{layer}self_attn.{name}_proj.weight", [rows, HIDDEN]
@@ -50,17 +60,26 @@ def random_block():
     return bytes(out)
 
 
-def make_source(path, gigabytes):
+def make_source(path, gigabytes, experts):
     done = path / "config.json"
     fixed = 2 * VOCAB * HIDDEN * 2
-    layer = sum(2 * s[0] * (s[1] if len(s) > 1 else 1) for n, s in tensors(1) if ".layers." in n)
+    layer = sum(2 * s[0] * (s[1] if len(s) > 1 else 1) for n, s in tensors(1, experts) if ".layers." in n)
     layers = max(1, -(-int(gigabytes * 1e9 - fixed) // layer))
-    if done.exists() and json.loads(done.read_text())["num_hidden_layers"] == layers:
+    config = {
+        "hidden_size": HIDDEN, "num_hidden_layers": layers, "intermediate_size": INNER, "num_attention_heads": HEADS,
+        "num_key_value_heads": KV_HEADS, "vocab_size": VOCAB, "max_position_embeddings": 8192, "rms_norm_eps": 1e-5,
+        "torch_dtype": "bfloat16", "tie_word_embeddings": False}
+    if experts == 0:
+        config |= {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
+    else:
+        config |= {"model_type": "mixtral", "architectures": ["MixtralForCausalLM"], "num_local_experts": experts,
+                   "num_experts_per_tok": min(2, experts)}
+    if done.exists() and json.loads(done.read_text()) == config:
         return
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     header, offset = {"__metadata__": {"format": "pt"}}, 0
-    for name, shape in tensors(layers):
+    for name, shape in tensors(layers, experts):
         size = 2 * shape[0] * (shape[1] if len(shape) > 1 else 1)
         header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [offset, offset + size]}
         offset += size
@@ -75,10 +94,7 @@ def make_source(path, gigabytes):
             left -= BLOCK
         out.flush()
         os.fsync(out.fileno())
-    done.write_text(json.dumps({
-        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": HIDDEN, "num_hidden_layers": layers,
-        "intermediate_size": INNER, "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS, "vocab_size": VOCAB,
-        "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "torch_dtype": "bfloat16", "tie_word_embeddings": False}))
+    done.write_text(json.dumps(config))
 
 
 def forget(path):
@@ -125,10 +141,11 @@ def main():
     parser.add_argument("binary", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gigabytes", type=float, default=12)
+    parser.add_argument("--experts", type=int, default=0)
     split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     given, options = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
     source, result = given.folder / "source", given.folder / "result"
-    make_source(source, given.gigabytes)
+    make_source(source, given.gigabytes, given.experts)
     weights = source / "model.safetensors"
     read, written = probe(given.folder, weights)
     shutil.rmtree(result, ignore_errors=True)

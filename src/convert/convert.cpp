@@ -1,9 +1,11 @@
 #include "convert/convert.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include "checkpoint/sha256.h"
 #include "convert/destination.h"
@@ -20,6 +22,18 @@ constexpr size_t kMostText = size_t{1} << 30;        // of a file beside the wei
 constexpr uint64_t kSmallFiles = uint64_t{8} << 20;  // config, index, manifest, journal and rounding up
 constexpr const char* kIndexName = "model.safetensors.index.json";
 
+/// What changes whenever one of the source's files does: its digest reads large tensors at a few places only.
+std::string stamp_of(const checkpoint::Checkpoint& checkpoint) {
+  std::string lines;
+  for (const auto& file : checkpoint.files) {
+    struct stat status {};
+    ::stat(file->path().c_str(), &status);
+    lines += fmt::format("{} {} {}.{} {}.{}\n", status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                         status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+  }
+  return checkpoint::sha256_of(lines);
+}
+
 /// One conversion from the plan to the renamed directory.
 class Conversion {
  public:
@@ -29,10 +43,15 @@ class Conversion {
 
   Outcome run() {
     Destination::check(options_.destination, checkpoint_.path, options_.force);
+    // A directory of links, as hubs keep them, may have its weights in the destination.
+    for (const auto& file : checkpoint_.files)
+      Destination::check(options_.destination, file->path(), options_.force);
+    source_stamp_ = stamp_of(checkpoint_);
     source_digest_ = checkpoint::digest(checkpoint_);
     outcome_.plan = make_plan(input());
     require_space(Destination::work_of(options_.destination));
     Destination destination(options_.destination);
+    recall_wide(destination.identity());
     for (;;) {
       try {
         outcome_.finished = write(destination);
@@ -44,9 +63,9 @@ class Conversion {
                            .expected = {},
                            .found = {},
                            .advice = "Give --dtype float32 or bfloat16, or none."});
+        note(fmt::format("the scales of {} have no float16: begun anew with float32 ones", wide.what()));
         wide_.emplace_back(wide.what());
-        outcome_ = {};
-        outcome_.plan = make_plan(input());
+        plan_anew();
       }
     }
   }
@@ -60,6 +79,23 @@ class Conversion {
             .wide = wide_};
   }
   const Plan& plan() const { return outcome_.plan; }
+  void plan_anew() {
+    outcome_ = {};
+    outcome_.plan = make_plan(input());
+  }
+
+  /// What an earlier run of the same conversion found out on its way is part of its plan.
+  void recall_wide(const Table& before) {
+    const Table now = identity();
+    const Value* wide = before.find("wide");
+    for (const char* key : {"varve", "source", "recipe"})
+      if (!before.find(key) || *before.find(key) != *now.find(key)) return;
+    if (!wide || !wide->is_array()) return;
+    for (const Value& name : wide->array())
+      if (name.is_text()) wide_.push_back(name.text());
+    plan_anew();
+  }
+
   void note(const std::string& line) const {
     if (options_.note) options_.note(line);
   }
@@ -70,30 +106,39 @@ class Conversion {
   Table identity() const {
     Table table;
     table.set("varve", options_.version);
-    table.set("source", source_digest_);
+    table.set("source", source_digest_ + " " + source_stamp_);
     table.set("recipe", describe(recipe_));
     table.set("plan", plan().digest);
+    if (!wide_.empty()) table.set("wide", Array(wide_.begin(), wide_.end()));
     return table;
   }
 
   bool write(Destination& destination) {
     std::string why;
     const std::vector<JournalEntry> entries = destination.begin(identity(), why);
-    if (!why.empty()) note(fmt::format("an unfinished conversion is begun anew: {}", why));
+    if (!why.empty() && wide_.empty()) note(fmt::format("an unfinished conversion is begun anew: {}", why));
     digests_.assign(plan().tensors.size(), {});
-    ShardWriter writer(plan(), destination.work(), [&](size_t job, const std::vector<std::string>& digests) {
-      destination.note({.job = job, .digests = digests});
-      const std::lock_guard lock(mutex_);
-      std::copy(digests.begin(), digests.end(),
-                digests_.begin() + static_cast<ptrdiff_t>(plan().jobs[job].first));
+    errors_.assign(plan().jobs.size(), std::nullopt);
+    ShardWriter writer(plan(), destination.work(), [&](const JournalEntry& entry) {
+      destination.note(entry);
+      keep(entry);
     });
     if (!take_up(writer, entries) || !run_jobs(writer)) return false;
     report(Progress::Phase::finishing, 0, 0);
     writer.finish(true);
+    for (size_t j = 0; j < errors_.size(); ++j)
+      if (errors_[j]) outcome_.errors.push_back({form_.tensors[plan().jobs[j].source].name, *errors_[j]});
     checkpoint_.check_unchanged();
     write_files(destination);
     destination.publish(options_.force);
     return true;
+  }
+
+  void keep(const JournalEntry& entry) {
+    const std::lock_guard lock(mutex_);
+    std::copy(entry.digests.begin(), entry.digests.end(),
+              digests_.begin() + static_cast<ptrdiff_t>(plan().jobs[entry.job].first));
+    errors_[entry.job] = entry.relative_error;
   }
 
   void require_space(const std::filesystem::path& directory) const {
@@ -124,10 +169,9 @@ class Conversion {
       if (!fits(entry)) continue;
       const Job& job = plan().jobs[entry.job];
       bool whole = true;
-      for (size_t i = 0; i < job.count && whole; ++i) {
+      for (size_t i = 0; i < job.count && whole; ++i)
         whole = writer.stored_digest(job.first + i) == entry.digests[i];
-        digests_[job.first + i] = entry.digests[i];
-      }
+      if (whole) keep(entry);
       done_[entry.job] = whole;
       seen += output_bytes(job);
       if (!report(Progress::Phase::checking, seen, total)) return false;
@@ -157,9 +201,6 @@ class Conversion {
         writer.finish(false);  // what is done is worth keeping
         return false;
       }
-      if (runner.relative_error() >= 0)
-        outcome_.errors.push_back(
-            {.name = form_.tensors[plan().jobs[j].source].name, .relative = runner.relative_error()});
     }
     return true;
   }
@@ -193,11 +234,12 @@ class Conversion {
   const Recipe& recipe_;
   const Options& options_;
   Machine machine_;
-  std::string source_digest_;
+  std::string source_digest_, source_stamp_;
   std::vector<std::string> wide_;
   std::mutex mutex_;
-  std::vector<std::string> digests_;  // beside Plan::tensors
-  std::vector<bool> done_;            // beside Plan::jobs
+  std::vector<std::string> digests_;           // beside Plan::tensors
+  std::vector<std::optional<double>> errors_;  // beside Plan::jobs
+  std::vector<bool> done_;                     // likewise
   Outcome outcome_;
 };
 
@@ -230,7 +272,10 @@ uint64_t memory_bytes(const Plan& plan) {
     written = std::max(written, std::min(bytes, kMostPieceBytes));
   }
   // A piece as numbers, three pieces on their way to the disk, pages of the source, the program itself.
-  return kMostPieceBytes + 3 * written + kMostSourcePages + (uint64_t{64} << 20);
+  // What new words cost is told by both as float32.
+  const bool compared =
+      std::any_of(plan.jobs.begin(), plan.jobs.end(), [](const Job& job) { return job.decision.loses; });
+  return (compared ? 3 : 1) * kMostPieceBytes + 3 * written + kMostSourcePages + (uint64_t{64} << 20);
 }
 
 Outcome convert(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form, const Recipe& recipe,

@@ -48,9 +48,10 @@ struct TensorError {
 struct Outcome {
   bool finished = false;  // false: stopped; the same command goes on
   Plan plan;
-  uint64_t source_bytes = 0;        // read and converted now
-  uint64_t resumed_bytes = 0;       // of the source, done by an earlier run
-  std::vector<TensorError> errors;  // of what --requantize made anew, in the order of the plan
+  uint64_t source_bytes = 0;   // read and converted now
+  uint64_t resumed_bytes = 0;  // of the source, done by an earlier run
+  /// Of what --requantize made anew, by this run or an earlier one, in the order of the plan; when finished.
+  std::vector<TensorError> errors;
 };
 
 /// Whether `destination` may be made from `source`: a LoadError when it is there and not to be replaced, or

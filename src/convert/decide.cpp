@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 
+#include "convert/config_table.h"
 #include "convert/mixed.h"
 #include "family/pattern.h"
 #include "ops/mlx_words.h"
@@ -22,18 +23,6 @@ namespace {
 
 constexpr QuantScheme kEightBits{.mode = QuantMode::affine, .bits = 8, .group_size = 64, .block_rows = 1};
 
-/// The words of a format as MLX can say them; nothing for numbers and for words that MLX does not have.
-std::optional<QuantScheme> mlx_scheme(const ops::WeightFormat& format) {
-  constexpr std::pair<Encoding, std::string_view> kModes[] = {{Encoding::affine, "affine"},
-                                                              {Encoding::mxfp4, "mxfp4"},
-                                                              {Encoding::nvfp4, "nvfp4"},
-                                                              {Encoding::mxfp8, "mxfp8"}};
-  for (const auto& [encoding, mode] : kModes)
-    if (format.encoding == encoding)
-      if (const auto scheme = checkpoint::make_scheme(mode, format.bits, format.group)) return scheme.value();
-  return std::nullopt;
-}
-
 /// The words that the source holds, as MLX can say them with the same codes.
 std::optional<QuantScheme> held_words(const ops::WeightFormat& format) {
   const bool same_codes = format.encoding != Encoding::kquant || format.group == 32;
@@ -46,13 +35,19 @@ struct Wish {
   bool keep = false;
   bool asked = false;  // by name or by option, so that other words of the source are in its way
   bool pinned = false;
-  Value entry;  // of the config, where MLX writes one whatever the default is
+  Value entry = {};            // of the config, where MLX writes one whatever the default is
+  std::string option = {};     // --embed-bits or --head-bits, where that is what decides
+  const Rule* rule = nullptr;  // likewise
 };
 
 class Decider {
  public:
   Decider(const checkpoint::Checkpoint& checkpoint, const family::MlxForm& form, const Recipe& recipe)
-      : checkpoint_(checkpoint), form_(form), recipe_(recipe), target_(target()) {
+      : checkpoint_(checkpoint),
+        form_(form),
+        recipe_(recipe),
+        target_(target()),
+        mlx_table_(mlx_table_of(checkpoint)) {
     for (const MlxTensor& tensor : form.tensors) {
       if (tensor.module) modules_.push_back(module_path(tensor.name));
       stored_ = stored_ || tensor.as_stored;
@@ -60,18 +55,15 @@ class Decider {
     if (!recipe.mixed.empty()) mixed_ = std::make_unique<MixedLayers>(modules_, where());
     check_roles();
     check_rules();
-    const Value* table = checkpoint.config.find("quantization");
-    mlx_table_ = checkpoint.layout == checkpoint::Checkpoint::Layout::safetensors && table &&
-                         table->is_table() && !table->find("quant_method")
-                     ? table
-                     : nullptr;
   }
 
   Decisions run() {
     Decisions out;
     for (const MlxTensor& tensor : form_.tensors) out.tensors.push_back(decide(tensor));
     if (!conflicts_.empty()) refuse_conflicts();
-    if (!recipe_.dequantize && !stored_) out.quantization = config_table(out.tensors);
+    if (!recipe_.dequantize && !stored_) check_uses();
+    if (!recipe_.dequantize && !stored_)
+      out.quantization = config_table(checkpoint_, form_, recipe_, out.tensors);
     return out;
   }
 
@@ -137,27 +129,71 @@ class Decider {
         return {.scheme = rule.scheme,
                 .keep = rule.keep,
                 .asked = true,
-                .pinned = false,
-                .entry = rule.keep ? Value() : Value(scheme_table(rule.scheme))};
-    const auto& by_role = tensor.role == MlxTensor::Role::embedding ? recipe_.embedding
-                          : tensor.role == MlxTensor::Role::head    ? recipe_.head
-                                                                    : std::nullopt;
-    if (by_role)
-      return {
-          .scheme = *by_role, .keep = false, .asked = true, .pinned = false, .entry = scheme_table(*by_role)};
+                .entry = rule.keep ? Value() : Value(scheme_table(rule.scheme)),
+                .rule = &rule};
+    if (recipe_.embedding && tensor.role == MlxTensor::Role::embedding)
+      return by_option("--embed-bits", *recipe_.embedding);
+    if (recipe_.head && tensor.role == MlxTensor::Role::head) return by_option("--head-bits", *recipe_.head);
     if (mixed_) {
       QuantScheme scheme = recipe_.base;
       scheme.bits = mixed_->more_bits(path) ? recipe_.high_bits : recipe_.low_bits;
       Table entry = scheme_table(scheme);
       if (!recipe_.group_asked) entry.set("group_size", Value());  // as mlx-lm writes it
-      return {.scheme = scheme, .keep = false, .asked = true, .pinned = false, .entry = std::move(entry)};
+      return {.scheme = scheme, .asked = true, .entry = std::move(entry)};
     }
     if (tensor.eight_bits) {
       Table entry = scheme_table(kEightBits);
       entry.erase("mode");  // as mlx-lm writes it
-      return {.scheme = kEightBits, .keep = false, .asked = false, .pinned = true, .entry = std::move(entry)};
+      return {.scheme = kEightBits, .pinned = true, .entry = std::move(entry)};
     }
-    return {.scheme = recipe_.base, .keep = false, .asked = recipe_.asked, .pinned = false, .entry = {}};
+    return {.scheme = recipe_.base, .asked = recipe_.asked};
+  }
+
+  static Wish by_option(const char* option, const QuantScheme& scheme) {
+    return {.scheme = scheme, .asked = true, .entry = scheme_table(scheme), .option = option};
+  }
+
+  /// Whether its rows are whole groups. As in mlx-lm they have to be whole groups of the default as well,
+  /// unless it is named.
+  bool has_groups(const MlxTensor& tensor, const Wish& wished) const {
+    if (wished.keep) return true;
+    const int64_t cols = tensor.shape.back();
+    const bool named = wished.rule || !wished.option.empty();
+    return cols % wished.scheme.group_size == 0 && (named || cols % recipe_.base.group_size == 0);
+  }
+
+  /// An option that can do nothing is refused; a rule is when that is so of every module that it decides.
+  void note_use(const MlxTensor& tensor, const Wish& wished, bool done) {
+    const auto not_whole = [&](const std::string& who, const std::string& where) {
+      return LoadError({.what = fmt::format("{}: rows of {} numbers are no whole groups of {}", who,
+                                            tensor.shape.back(), wished.scheme.group_size),
+                        .where = fmt::format("{}: {}", where, tensor.name),
+                        .expected = {},
+                        .found = {},
+                        .advice = "Choose a smaller group size, or leave it as it is."});
+    };
+    if (!done && !wished.option.empty()) throw not_whole(wished.option, where());
+    if (!wished.rule) return;
+    Use& use = uses_[wished.rule];
+    use.done = use.done || done;
+    if (!done && !use.refusal)
+      use.refusal = not_whole(fmt::format("the rule \"{}\"", wished.rule->pattern),
+                              fmt::format("{}:{}", recipe_.rule_file.string(), wished.rule->line));
+  }
+
+  void check_uses() const {
+    for (const Rule& rule : recipe_.rules) {
+      const auto use = uses_.find(&rule);
+      if (use == uses_.end())
+        throw LoadError({.what = fmt::format("the rule \"{}\" decides nothing: an earlier one fits all that "
+                                             "it fits",
+                                             rule.pattern),
+                         .where = fmt::format("{}:{}", recipe_.rule_file.string(), rule.line),
+                         .expected = {},
+                         .found = {},
+                         .advice = "The first rule that fits decides: put it before the wider one."});
+      if (!use->second.done) throw *use->second.refusal;
+    }
   }
 
   Decision numbers(const MlxTensor& tensor) const {
@@ -190,6 +226,8 @@ class Decider {
     if (!tensor.module || recipe_.dequantize || stored_) return numbers(tensor);
     const std::string path = module_path(tensor.name);
     const Wish wished = wish(tensor, path);
+    const bool groups = has_groups(tensor, wished);
+    note_use(tensor, wished, groups);
     const std::optional<QuantScheme> held = held_words(tensor.format);
     if (tensor.format.encoding == Encoding::kquant && !held && !recipe_.requantize)
       return nearest_words(tensor, wished, path);
@@ -199,9 +237,11 @@ class Decider {
         if (const Value* said = mlx_table_->find(path)) out.entry = *said;
       return out;
     }
-    const int64_t cols = tensor.shape.back();
-    if (wished.keep || cols % recipe_.base.group_size != 0 || cols % wished.scheme.group_size != 0)
-      return numbers(tensor);
+    if (wished.keep || !groups) {
+      Decision out = numbers(tensor);
+      out.no_groups = !wished.keep;
+      return out;
+    }
     const DType dtype = numbers(tensor).dtype;
     Decision out{.kind = Decision::Kind::quantise,
                  .dtype = dtype,
@@ -215,9 +255,11 @@ class Decider {
   Decision nearest_words(const MlxTensor& tensor, const Wish& wished, const std::string& path) {
     if (wished.asked && !wished.keep)
       conflicts_.push_back(fmt::format("{}: {}", path, format_text(tensor.format)));
+    ops::WeightFormat format = ops::mlx_format(tensor.format);
+    format.dtype = recipe_.dtype.value_or(format.dtype);
     return {.kind = Decision::Kind::quantise,
-            .dtype = DType::f16,
-            .format = ops::mlx_format(tensor.format),
+            .dtype = format.dtype,
+            .format = format,
             .loses = true,
             .entry = {}};
   }
@@ -227,8 +269,8 @@ class Decider {
     if (wished.keep || wished.pinned || held == wished.scheme) return true;
     if (recipe_.requantize) return false;
     // The words that a model was published in (its own mxfp4) are no earlier quantisation: as in mlx-lm, an
-    // option is about what is not in words yet.
-    if (wished.asked && !published_in_words())
+    // option is about what is not in words yet. A rule is about what it names.
+    if (wished.rule || (wished.asked && !published_in_words()))
       conflicts_.push_back(fmt::format("{}: {}", path, scheme_text(held)));
     return true;
   }
@@ -243,8 +285,8 @@ class Decider {
         "{}", fmt::join(conflicts_.begin(), conflicts_.begin() + std::min(conflicts_.size(), kMost), "; "));
     if (conflicts_.size() > kMost) found += fmt::format("; and {} more", conflicts_.size() - kMost);
     throw LoadError(
-        {.what = fmt::format("the source is quantised already, otherwise than asked for, in {} modules",
-                             conflicts_.size()),
+        {.what = fmt::format("the source is quantised already, otherwise than asked for, in {} {}",
+                             conflicts_.size(), conflicts_.size() == 1 ? "module" : "modules"),
          .where = where(),
          .expected = "floats, or no option that asks for other words",
          .found = std::move(found),
@@ -252,92 +294,21 @@ class Decider {
                    "ones of them and says what that costs; the model's float version loses less."});
   }
 
-  /// Whether new words stand beside a table that the source's config had: MLX then writes every one of them
-  /// down.
-  bool fine_grained(const std::vector<Decision>& decisions) const {
-    const bool kept = std::any_of(decisions.begin(), decisions.end(),
-                                  [](const Decision& one) { return one.kind == Decision::Kind::words; });
-    return kept && !recipe_.requantize && checkpoint_.quantization.fallback.has_value();
-  }
-
-  /// The scheme that most of the kept words have.
-  std::optional<QuantScheme> commonest_words(const std::vector<Decision>& decisions) const {
-    std::map<std::string, std::pair<int, QuantScheme>> counts;
-    for (const Decision& one : decisions) {
-      if (one.kind != Decision::Kind::words) continue;
-      const QuantScheme scheme = *mlx_scheme(one.format);
-      auto& entry = counts[scheme_text(scheme)];
-      ++entry.first;
-      entry.second = scheme;
-    }
-    const auto most = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) {
-      return a.second.first < b.second.first;
-    });
-    return most == counts.end() ? std::nullopt : std::optional(most->second.second);
-  }
-
-  Value config_table(std::vector<Decision>& decisions) const {
-    const bool fine = fine_grained(decisions);
-    QuantScheme base = recipe_.base;
-    if (const auto common = commonest_words(decisions); common && !recipe_.requantize)
-      base = fine ? *checkpoint_.quantization.fallback : *common;
-    Table table = fine && mlx_table_ ? plain_members(mlx_table_->table()) : scheme_table(base);
-    for (size_t i = 0; i < decisions.size(); ++i) {
-      Decision& one = decisions[i];
-      if (one.kind != Decision::Kind::words && one.kind != Decision::Kind::quantise) continue;
-      const QuantScheme scheme = *mlx_scheme(one.format);
-      const bool always = fine && one.kind == Decision::Kind::quantise;
-      if (one.entry.is_null() && (always || scheme != base)) one.entry = scheme_table(scheme);
-    }
-    for (const auto& [name, index] : by_name()) {
-      const Value& entry = decisions[index].entry;
-      if (!entry.is_null()) table.set(name, entry);
-    }
-    return Value(std::move(table));
-  }
-
-  /// What a table of the source says of all modules, as it says it.
-  static Table plain_members(const Table& from) {
-    Table out;
-    for (const auto& [key, value] : from)
-      if (!value.is_table() && !value.is_boolean()) out.set(key, value);
-    return out;
-  }
-
-  /// Module paths in the order of their layers, each with its place in the form.
-  std::vector<std::pair<std::string, size_t>> by_name() const {
-    std::vector<std::pair<std::string, size_t>> names;
-    for (size_t i = 0; i < form_.tensors.size(); ++i)
-      if (form_.tensors[i].module) names.emplace_back(module_path(form_.tensors[i].name), i);
-    std::sort(names.begin(), names.end(),
-              [](const auto& a, const auto& b) { return layer_order(a.first) < layer_order(b.first); });
-    return names;
-  }
-
-  /// The path with its numbers made as wide as each other.
-  static std::string layer_order(const std::string& path) {
-    std::string out, digits;
-    for (const char c : path + ".") {
-      if (c >= '0' && c <= '9') {
-        digits += c;
-        continue;
-      }
-      if (!digits.empty()) out += std::string(12 - std::min<size_t>(digits.size(), 12), '0') + digits;
-      digits.clear();
-      out += c;
-    }
-    return out;
-  }
-
   const checkpoint::Checkpoint& checkpoint_;
   const family::MlxForm& form_;
   const Recipe& recipe_;
   std::optional<DType> target_;
+  const Value* mlx_table_;
   std::vector<std::string> modules_;
   std::unique_ptr<MixedLayers> mixed_;
-  const Value* mlx_table_ = nullptr;
   bool stored_ = false;
   std::vector<std::string> conflicts_;
+  /// What became of a rule's modules.
+  struct Use {
+    bool done = false;
+    std::optional<LoadError> refusal;
+  };
+  std::map<const Rule*, Use> uses_;
 };
 
 }  // namespace

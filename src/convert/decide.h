@@ -25,6 +25,7 @@ struct Decision {
   DType dtype = DType::f32;  // of the numbers, or to which they are rounded before they become words
   ops::WeightFormat format;  // words, quantise
   bool loses = false;        // quantise: the source holds other words
+  bool no_groups = false;    // numbers: only because the rows are no whole groups
   Value entry;               // what the config says under the module's path; null: nothing
 };
 

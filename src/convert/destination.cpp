@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kJournal = "varve.journal";
+constexpr const char* kReplaced = "varve.replaced";  // what had the name, where names cannot be exchanged
 constexpr size_t kMostJournal = size_t{256} << 20;
 
 [[noreturn]] void refuse(const fs::path& where, std::string what, std::string advice) {
@@ -31,6 +32,16 @@ constexpr size_t kMostJournal = size_t{256} << 20;
                    .expected = {},
                    .found = {},
                    .advice = std::move(advice)});
+}
+
+/// Whether renameat2() failed because the file system has no such flags: network and FUSE file systems.
+bool lacks_flags(int error) { return error == EINVAL || error == ENOSYS || error == ENOTSUP; }
+
+/// From errno, where nothing is written yet that could be kept.
+[[noreturn]] void fail_making(const char* what, const fs::path& where) {
+  const int reason = errno;
+  refuse(where, fmt::format("{}: {}", what, std::strerror(reason)),
+         "Choose another destination, or mend the cause.");
 }
 
 /// Without a slash at the end, which would leave the name empty.
@@ -44,11 +55,34 @@ bool is_below(const fs::path& inner, const fs::path& outer) {
   return !relative.empty() && *relative.begin() != "..";
 }
 
+/// --force replaces a model's directory or an empty one, and nothing else.
+bool is_replaceable(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(fs::symlink_status(path, error)) &&
+         (fs::is_empty(path, error) || fs::exists(path / "config.json", error));
+}
+
+void check_replaceable(const fs::path& path, const fs::path& as_given) {
+  if (!is_replaceable(path))
+    refuse(as_given, "is no model directory, and --force replaces nothing else",
+           "Choose another destination.");
+}
+
 JournalEntry read_entry(const Value& line) {
   JournalEntry entry;
   entry.job = static_cast<size_t>(line.find("job")->integer());
   for (const Value& digest : line.find("sha256")->array()) entry.digests.push_back(digest.text());
+  if (const Value* error = line.find("relative_error"); error && error->is_number())
+    entry.relative_error = error->number();
   return entry;
+}
+
+std::string line_of(const JournalEntry& entry) {
+  Table line;
+  line.set("job", static_cast<uint64_t>(entry.job));
+  line.set("sha256", Array(entry.digests.begin(), entry.digests.end()));
+  if (entry.relative_error) line.set("relative_error", *entry.relative_error);
+  return json::dump(Value(std::move(line))) + "\n";
 }
 
 bool is_entry(const Value& line) {
@@ -83,12 +117,12 @@ void Destination::check(const fs::path& path, const fs::path& source, bool force
   if (origin == target || is_below(origin, target))
     refuse(path, "the source would be overwritten", "Choose another destination.");
   if (!fs::exists(status)) return;
+  if (force) check_replaceable(full, path);
   if (!force)
     refuse(path, "is there already",
-           "Choose another destination, or give --force to replace it when the "
-           "conversion is done.");
-  if (!fs::is_directory(status) || (!fs::is_empty(full, error) && !fs::exists(full / "config.json", error)))
-    refuse(path, "is no model directory, and --force replaces nothing else", "Choose another destination.");
+           is_replaceable(full) ? "Choose another destination, or give --force to replace it when the "
+                                  "conversion is done."
+                                : "Choose another destination.");
 }
 
 fs::path Destination::work_of(const fs::path& path) {
@@ -101,7 +135,7 @@ Destination::Destination(const fs::path& path) : path_(named(path)), work_(work_
   fs::create_directories(path_.parent_path(), error);
   if (error) {
     errno = error.value();
-    fail_write("cannot be made", path_.parent_path());
+    fail_making("cannot be made", path_.parent_path());
   }
   lock();
   bool empty = true, ours = false;
@@ -122,10 +156,12 @@ Destination::~Destination() {
 
 void Destination::lock() {
   for (;;) {
-    if (::mkdir(work_.c_str(), 0777) != 0 && errno != EEXIST) fail_write("cannot be made", work_);
+    if (::mkdir(work_.c_str(), 0777) != 0 && errno != EEXIST) fail_making("cannot be made", work_);
     directory_ = ::open(work_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory_ < 0 && errno == ENOENT) continue;
-    if (directory_ < 0) fail_write("cannot be opened", work_);
+    if (directory_ < 0 && (errno == ENOTDIR || errno == ELOOP))
+      refuse(work_, "is in the way and no unfinished conversion", "Remove or rename it.");
+    if (directory_ < 0) fail_making("cannot be opened", work_);
     if (::flock(directory_, LOCK_EX | LOCK_NB) != 0) {
       const bool taken = errno == EWOULDBLOCK;
       ::close(std::exchange(directory_, -1));
@@ -143,7 +179,9 @@ void Destination::lock() {
 
 void Destination::clear(const std::function<bool(const fs::path& name)>& stays) const {
   for (const fs::directory_entry& entry : fs::directory_iterator(work_)) {
-    if (stays(entry.path().filename())) continue;
+    const fs::path name = entry.path().filename();
+    // What was moved aside stays until the new one has its name.
+    if (name == kReplaced || stays(name)) continue;
     std::error_code error;
     fs::remove_all(entry.path(), error);
     if (error) {
@@ -151,6 +189,13 @@ void Destination::clear(const std::function<bool(const fs::path& name)>& stays) 
       fail_write("cannot be removed", entry.path());
     }
   }
+}
+
+Table Destination::identity() const {
+  std::error_code error;
+  if (!fs::exists(work_ / kJournal, error)) return {};
+  const std::vector<Value> lines = read_lines(work_ / kJournal);
+  return !lines.empty() && lines[0].is_table() ? lines[0].table() : Table();
 }
 
 std::vector<JournalEntry> Destination::begin(const Table& identity, std::string& why) {
@@ -177,12 +222,7 @@ std::vector<JournalEntry> Destination::begin(const Table& identity, std::string&
   }
   // Written anew, so that half a line at the end does not swallow the next one.
   std::string text = json::dump(Value(identity)) + "\n";
-  for (const JournalEntry& entry : entries) {
-    Table line;
-    line.set("job", static_cast<uint64_t>(entry.job));
-    line.set("sha256", Array(entry.digests.begin(), entry.digests.end()));
-    text += json::dump(Value(std::move(line))) + "\n";
-  }
+  for (const JournalEntry& entry : entries) text += line_of(entry);
   write_text(file, text);
   if (journal_ >= 0) ::close(journal_);
   journal_ = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
@@ -191,10 +231,7 @@ std::vector<JournalEntry> Destination::begin(const Table& identity, std::string&
 }
 
 void Destination::note(const JournalEntry& entry) {
-  Table line;
-  line.set("job", static_cast<uint64_t>(entry.job));
-  line.set("sha256", Array(entry.digests.begin(), entry.digests.end()));
-  const std::string text = json::dump(Value(std::move(line))) + "\n";
+  const std::string text = line_of(entry);
   const ssize_t put = ::write(journal_, text.data(), text.size());
   if (put >= 0 && static_cast<size_t>(put) < text.size()) errno = ENOSPC;
   if (put < 0 || static_cast<size_t>(put) < text.size()) fail_write("cannot be written", work_ / kJournal);
@@ -212,20 +249,46 @@ void Destination::add_file(const std::string& name, std::string_view text) const
   write_text(file, text);
 }
 
+/// False when something has the name.
+bool Destination::rename_to_free_name() {
+  if (::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno == EEXIST) return false;
+  if (!lacks_flags(errno)) fail_write("cannot be given its name", path_);
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(path_, error))) return false;
+  if (::rename(work_.c_str(), path_.c_str()) != 0) fail_write("cannot be given its name", path_);
+  return true;
+}
+
+/// What has the name steps aside whole and goes.
+void Destination::change_places() {
+  std::error_code error;
+  if (::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
+    // The journal goes with the old files and goes last: killed meanwhile, they are known as rubbish.
+    fs::rename(path_ / kJournal, work_ / kJournal, error);
+    for (const fs::directory_entry& entry : fs::directory_iterator(work_, error))
+      if (entry.path().filename() != kJournal) fs::remove_all(entry.path(), error);
+    fs::remove_all(work_, error);
+    return;
+  }
+  if (!lacks_flags(errno)) fail_write("cannot be given its name", path_);
+  fs::remove_all(work_ / kReplaced, error);
+  if (::rename(path_.c_str(), (work_ / kReplaced).c_str()) != 0) fail_write("cannot be moved aside", path_);
+  if (::rename(work_.c_str(), path_.c_str()) != 0) fail_write("cannot be given its name", path_);
+}
+
 void Destination::publish(bool force) {
   ::close(std::exchange(journal_, -1));
-  std::error_code error;
   sync_path(work_);
-  const unsigned flags = RENAME_NOREPLACE;
-  int failed = ::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), flags);
-  if (failed != 0 && errno == EEXIST && force) {
-    failed = ::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE);
-    if (failed == 0) fs::remove_all(work_, error);
-  } else if (failed != 0 && errno == EINVAL && !fs::exists(fs::symlink_status(path_, error))) {
-    failed = ::rename(work_.c_str(), path_.c_str());  // a file system without the flag
+  if (!rename_to_free_name()) {
+    if (!force)
+      refuse(path_, "is there already, made meanwhile", "Remove it, then run the same command again.");
+    check_replaceable(path_, path_);  // hours may have passed
+    change_places();
   }
-  if (failed != 0) fail_write("cannot be given its name", path_);
   // Only now: killed before, the conversion would go on where it was.
+  std::error_code error;
+  fs::remove_all(path_ / kReplaced, error);
   fs::remove(path_ / kJournal, error);
   sync_path(path_.parent_path());
 }

@@ -4,6 +4,7 @@
 // that what was stopped, killed or ran out of disk goes on where it was.
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ namespace varve::convert {
 struct JournalEntry {
   size_t job = 0;
   std::vector<std::string> digests;
+  std::optional<double> relative_error = {};  // where it was measured
 };
 
 class Destination {
@@ -36,6 +38,8 @@ class Destination {
 
   const std::filesystem::path& work() const { return work_; }
 
+  /// Of whom the journal is that is there; empty when there is none.
+  Table identity() const;
   /// The journal's jobs when it is one of `identity`; otherwise the directory is emptied and the journal
   /// begun. `why` says what differs, "" when there was nothing.
   std::vector<JournalEntry> begin(const Table& identity, std::string& why);
@@ -50,6 +54,8 @@ class Destination {
  private:
   void lock();
   void clear(const std::function<bool(const std::filesystem::path& name)>& stays) const;
+  bool rename_to_free_name();
+  void change_places();
 
   std::filesystem::path path_, work_;
   int directory_ = -1;  // holds the lock

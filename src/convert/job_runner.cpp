@@ -100,6 +100,7 @@ bool JobRunner::run(size_t index, ShardWriter& writer, const Progress& progress)
                     : job.decision.kind == Kind::words ? words(index, from, writer)
                                                        : quantised(index, from, writer);
       piece.last = slice + 1 == extent.slices && first + part.count == extent.rows;
+      if (piece.last) piece.relative_error = relative_error();
       writer.put(std::move(piece));
       const auto bytes =
           static_cast<uint64_t>(static_cast<double>(job.source_bytes) / static_cast<double>(all) *
@@ -116,8 +117,9 @@ Piece JobRunner::small_numbers(size_t index, ShardWriter& writer) {
   auto block = writer.take();
   const auto parts =
       divide(*block, {values.size() * static_cast<size_t>(dtype_size(job.decision.dtype)), 0, 0});
-  cast_numbers(reinterpret_cast<const std::byte*>(values.data()), DType::f32,
-               static_cast<int64_t>(values.size()), job.decision.dtype, parts[0].data());
+  if (!cast_numbers(reinterpret_cast<const std::byte*>(values.data()), DType::f32,
+                    static_cast<int64_t>(values.size()), job.decision.dtype, parts[0].data()))
+    refuse_range(index);
   return piece_of(index, std::move(block), parts);
 }
 
@@ -146,7 +148,7 @@ Piece JobRunner::numbers(size_t index, const nn::SourceMatrix& from, ShardWriter
   auto block = writer.take();
   const auto parts =
       divide(*block, {static_cast<size_t>(from.view.rows * from.view.cols * dtype_size(dtype)), 0, 0});
-  to_numbers(from.view, dtype, parts[0].data(), machine_);
+  if (!to_numbers(from.view, dtype, parts[0].data(), machine_)) refuse_range(index);
   return piece_of(index, std::move(block), parts);
 }
 
@@ -229,8 +231,18 @@ void JobRunner::refuse_numbers(size_t index) const {
                        "the module as it is."});
 }
 
-double JobRunner::relative_error() const {
-  if (!measured_) return -1;
+void JobRunner::refuse_range(size_t index) const {
+  throw LoadError({.what = fmt::format("tensor \"{}\" holds numbers that are too large for {}",
+                                       form_.tensors[plan_.jobs[index].source].name,
+                                       dtype_name(plan_.jobs[index].decision.dtype)),
+                   .where = form_.weights->where(),
+                   .expected = {},
+                   .found = {},
+                   .advice = "Give --dtype bfloat16 or float32."});
+}
+
+std::optional<double> JobRunner::relative_error() const {
+  if (!measured_) return std::nullopt;
   return squares_ > 0 ? std::sqrt(error_squares_ / squares_) : 0;
 }
 

@@ -3,6 +3,7 @@
 // numbers or words by the backend.
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -37,9 +38,6 @@ class JobRunner {
   /// False when `progress` stopped it.
   bool run(size_t job, ShardWriter& writer, const Progress& progress);
 
-  /// |new - old| / |old| over all numbers of the last job; below 0 when it was not measured.
-  double relative_error() const;
-
  private:
   /// The shape of a tensor as matrices.
   struct Extent {
@@ -52,7 +50,6 @@ class JobRunner {
   nn::SourceMatrix fetch(const std::string& name, const Extent& extent, const Part& part);
 
   Piece small_numbers(size_t job, ShardWriter& writer);
-  Piece bytes_as_stored(size_t job, const nn::SourceMatrix& from, uint64_t first, ShardWriter& writer);
   Piece numbers(size_t job, const nn::SourceMatrix& from, ShardWriter& writer);
   Piece words(size_t job, const nn::SourceMatrix& from, ShardWriter& writer);
   Piece quantised(size_t job, const nn::SourceMatrix& from, ShardWriter& writer);
@@ -61,6 +58,9 @@ class JobRunner {
   /// Rows as numbers of `dtype`: as they lie, or in memory of this object.
   const std::byte* as_numbers(const ops::WeightView& view, DType dtype);
   [[noreturn]] void refuse_numbers(size_t job) const;
+  [[noreturn]] void refuse_range(size_t job) const;
+  /// |new - old| / |old| over all numbers of the job so far; nothing when it was not measured.
+  std::optional<double> relative_error() const;
   void add_error(const ops::WeightView& before, const ops::WeightView& after);
 
   const family::MlxForm& form_;

@@ -83,6 +83,12 @@ std::optional<Manifest> Manifest::read(const std::filesystem::path& directory) {
   if (!std::filesystem::exists(file, error)) return std::nullopt;
   const Value value = json::read_file(file, kLimits);
   const Value* format = value.find("manifest");
+  if (format && format->is_integer() && format->integer() > kFormat)
+    throw LoadError({.what = "the manifest is of a newer kind than this varve knows",
+                     .where = file.string(),
+                     .expected = fmt::format("{}", kFormat),
+                     .found = fmt::format("{}", format->integer()),
+                     .advice = "Take a newer varve; without the file all but digests can be checked."});
   if (!format || !(*format == Value(kFormat))) refuse(file, "manifest");
   Manifest out;
   out.version = text_of(value, "varve", file);

@@ -1,6 +1,7 @@
 #include "convert/numbers.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -30,8 +31,9 @@ bool cast(const std::byte* in, int64_t count, std::byte* out) {
   for (int64_t i = 0; i < count; ++i) {
     const float value = ops::load_float(from, in, i);
     store<to>(value, out, i);
-    // From 65520 on, float16 rounds to infinity.
-    if constexpr (to == DType::f16) fits = fits && !(std::abs(value) >= 65520.0f && std::isfinite(value));
+    // From here on a number rounds to infinity.
+    constexpr float kTooLarge = to == DType::f16 ? 65520.0f : 0x1.ffp127f;
+    if constexpr (to != DType::f32) fits = fits && !(std::abs(value) >= kTooLarge && std::isfinite(value));
   }
   return fits;
 }
@@ -56,14 +58,16 @@ bool cast_numbers(const std::byte* from, DType from_dtype, int64_t count, DType 
   return cast_to<DType::f32>(from, count, dtype, out);
 }
 
-void to_numbers(const ops::WeightView& view, DType dtype, std::byte* out, const Machine& machine) {
+bool to_numbers(const ops::WeightView& view, DType dtype, std::byte* out, const Machine& machine) {
   const int64_t row_bytes = view.cols * dtype_size(dtype);
+  std::atomic<bool> fits = true;
   if (view.format.encoding == ops::Encoding::dense) {
     machine.pool.for_ranges(view.rows, [&](int64_t begin, int64_t end) {
-      cast_numbers(view.data + begin * view.row_bytes(), view.format.dtype, (end - begin) * view.cols, dtype,
-                   out + begin * row_bytes);
+      if (!cast_numbers(view.data + begin * view.row_bytes(), view.format.dtype, (end - begin) * view.cols,
+                        dtype, out + begin * row_bytes))
+        fits = false;
     });
-    return;
+    return fits;
   }
   // Words become float32 some rows at a time, which stay in cache until they are rounded.
   const int64_t step = std::clamp<int64_t>(kTogether / std::max<int64_t>(view.cols, 1), 1, view.rows);
@@ -73,10 +77,12 @@ void to_numbers(const ops::WeightView& view, DType dtype, std::byte* out, const 
     machine.backend.dequantize({.weight = view, .row = first, .count = count, .out = numbers.data()});
     const auto* from = reinterpret_cast<const std::byte*>(numbers.data());
     machine.pool.for_ranges(count, [&](int64_t begin, int64_t end) {
-      cast_numbers(from + begin * view.cols * 4, DType::f32, (end - begin) * view.cols, dtype,
-                   out + (first + begin) * row_bytes);
+      if (!cast_numbers(from + begin * view.cols * 4, DType::f32, (end - begin) * view.cols, dtype,
+                        out + (first + begin) * row_bytes))
+        fits = false;
     });
   }
+  return fits;
 }
 
 }  // namespace varve::convert

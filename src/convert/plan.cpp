@@ -78,6 +78,7 @@ class Planner {
     job.source_bytes = source_bytes(tensor, numbers);
     plan_.source_bytes += job.source_bytes;
     plan_.numbers += numbers;
+    plan_.without_groups += job.decision.no_groups ? 1 : 0;
     plan_.jobs.push_back(std::move(job));
   }
 

@@ -47,6 +47,7 @@ struct Plan {
   uint64_t file_bytes = 0;        // of all shards
   uint64_t total_parameters = 0;  // as mlx-lm counts them
   uint64_t numbers = 0;           // in all tensors
+  uint64_t without_groups = 0;    // modules that stay numbers since their rows are no whole groups
   /// 64 hex digits that stand for all of it.
   std::string digest;
   double bits_per_weight() const;

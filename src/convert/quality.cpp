@@ -65,7 +65,8 @@ class Comparer {
       return sum;
     }
     const int64_t cols = shape.back(), rows = shape[shape.size() - 2];
-    const int64_t matrices = shape.size() == 3 ? shape[0] : 1, block = std::max<int64_t>(1, kBlock / cols);
+    const int64_t matrices = numbers_in({shape.begin(), shape.end() - 2});
+    const int64_t block = std::max<int64_t>(1, kBlock / std::max<int64_t>(cols, 1));
     for (int64_t matrix = 0; matrix < matrices; ++matrix)
       for (int64_t row = 0; row < rows; row += block) {
         const int64_t count = std::min(block, rows - row);

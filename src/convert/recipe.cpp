@@ -63,6 +63,10 @@ Rule read_rule(const std::string& pattern, const Value& table, const std::filesy
   if (rule.keep && table.table().size() > 1)
     refuse_rule(file, rule.line, {.what = "a rule that keeps a module says nothing else about it"});
   if (rule.keep) return rule;
+  if (!table.find("bits") && !table.find("group_size") && !table.find("mode"))
+    refuse_rule(file, rule.line,
+                {.what = fmt::format("the rule \"{}\" says nothing", pattern),
+                 .expected = R"({ bits = 6 }, { mode = "mxfp8" } or { keep = true })"});
   const Value* mode = table.find("mode");
   if (mode && !mode->is_text())
     refuse_rule(file, rule.line,

@@ -36,7 +36,7 @@ std::span<std::byte> Block::resize(size_t bytes) {
   return {data_.get(), bytes};
 }
 
-ShardWriter::ShardWriter(const Plan& plan, const std::filesystem::path& directory, JobDone done)
+ShardWriter::ShardWriter(const Plan& plan, const std::filesystem::path& directory, Done done)
     : plan_(plan), directory_(directory), done_(std::move(done)), files_(plan.shards.size(), -1) {
   for (size_t i = 0; i < kBlocks; ++i) free_.push_back(std::make_unique<Block>());
   for (size_t s = 0; s < files_.size(); ++s) {
@@ -145,14 +145,14 @@ void ShardWriter::write(Piece& piece) {
     written_[i] += bytes.size();
   }
   if (!piece.last) return;
-  std::vector<std::string> digests;
+  JournalEntry done{.job = piece.job, .digests = {}, .relative_error = piece.relative_error};
   for (size_t i = 0; i < job.count; ++i) {
     check(written_[i] == plan_.tensors[job.first + i].bytes, "fewer bytes than the tensor has");
-    digests.push_back(hashes_[i]->finish());
+    done.digests.push_back(hashes_[i]->finish());
     hashes_[i].reset();
     written_[i] = 0;
   }
-  done_(piece.job, digests);
+  done_(done);
 }
 
 std::string ShardWriter::stored_digest(size_t index) const {

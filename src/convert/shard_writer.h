@@ -10,12 +10,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "checkpoint/sha256.h"
+#include "convert/destination.h"
 #include "convert/plan.h"
 
 namespace varve::convert {
@@ -37,15 +39,16 @@ struct Piece {
   std::unique_ptr<Block> block;
   std::array<std::span<const std::byte>, 3> bytes;  // of the job's tensors
   bool last = false;                                // the job is complete with it
+  std::optional<double> relative_error = {};        // of the whole job, beside `last`
 };
 
 class ShardWriter {
  public:
-  /// Called on the writer's thread when a job's tensors are complete: their SHA-256 as 64 hex digits each.
-  using JobDone = std::function<void(size_t job, const std::vector<std::string>& digests)>;
+  /// Called on the writer's thread when a job's tensors are complete.
+  using Done = std::function<void(const JournalEntry&)>;
 
   /// Makes the shards with their headers, or takes those that are there.
-  ShardWriter(const Plan& plan, const std::filesystem::path& directory, JobDone done);
+  ShardWriter(const Plan& plan, const std::filesystem::path& directory, Done done);
   /// What was given and is not written yet is left out.
   ~ShardWriter();
   ShardWriter(const ShardWriter&) = delete;
@@ -69,7 +72,7 @@ class ShardWriter {
 
   const Plan& plan_;
   std::filesystem::path directory_;
-  JobDone done_;
+  Done done_;
   mutable std::vector<int> files_;  // -1: not open
 
   std::mutex mutex_;

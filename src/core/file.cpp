@@ -85,6 +85,11 @@ std::string read_text(const std::filesystem::path& file, size_t limit) {
 
 void write_text(const std::filesystem::path& file, std::string_view text) {
   const std::filesystem::path temporary = file.string() + fmt::format(".{}.tmp", ::getpid());
+  const auto give_up = [&](const char* what) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    cannot(what, file, error);
+  };
   {
     const Descriptor out{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
     if (out.fd < 0) cannot("cannot be written", temporary, errno);
@@ -92,20 +97,13 @@ void write_text(const std::filesystem::path& file, std::string_view text) {
     while (done < text.size()) {
       const ssize_t put = ::write(out.fd, text.data() + done, text.size() - done);
       if (put < 0 && errno == EINTR) continue;
-      if (put < 0) {
-        const int error = errno;
-        ::unlink(temporary.c_str());
-        cannot("cannot be written", file, error);
-      }
+      if (put < 0) give_up("cannot be written");
       done += static_cast<size_t>(put);
     }
-    ::fsync(out.fd);
+    // What a disk did not take may be told only here. Some file systems cannot sync; then it needs none.
+    if (::fsync(out.fd) != 0 && errno != EINVAL) give_up("cannot be brought to the disk");
   }
-  if (::rename(temporary.c_str(), file.c_str()) != 0) {
-    const int error = errno;
-    ::unlink(temporary.c_str());
-    cannot("cannot be put in place", file, error);
-  }
+  if (::rename(temporary.c_str(), file.c_str()) != 0) give_up("cannot be put in place");
 }
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& file, FileAccess access) {

@@ -175,6 +175,7 @@ struct MlxRules {
   std::vector<Pattern> plain;       // modules that are never quantised
   std::vector<Pattern> eight_bits;  // modules that are pinned to 8 bits
   std::vector<Pattern> keep_dtype;  // tensors that no cast changes
+  std::vector<Pattern> unread;      // tensors that mlx-lm's class of this very family has no place for
 };
 
 struct Ignored {

@@ -53,6 +53,7 @@ void merge(MlxRules& into, const MlxRules& child) {
   merge(into.plain, child.plain);
   merge(into.eight_bits, child.eight_bits);
   merge(into.keep_dtype, child.keep_dtype);
+  into.unread = child.unread;  // a class of its own reads other tensors
 }
 
 void merge(Spectators& into, const Spectators& child) {

@@ -318,7 +318,7 @@ class Reader {
   /// [mlx] or, without its lists of names, [gguf.mlx].
   void read_mlx(const Value& value, TensorRules& rules, MlxRules* lists) const {
     std::vector<std::string> known{"tensors", "transforms"};
-    if (lists) known.insert(known.end(), {"canonical", "plain", "eight_bits", "keep_dtype"});
+    if (lists) known.insert(known.end(), {"canonical", "plain", "eight_bits", "keep_dtype", "unread"});
     for (const auto& [key, item] : table("mlx", value)) {
       if (std::find(known.begin(), known.end(), key) == known.end())
         fail_unknown(at(item), "member of [mlx]", key, known);
@@ -342,7 +342,8 @@ class Reader {
   static std::vector<Pattern>& list_of(std::string_view key, MlxRules& rules) {
     if (key == "canonical") return rules.canonical;
     if (key == "plain") return rules.plain;
-    return key == "eight_bits" ? rules.eight_bits : rules.keep_dtype;
+    if (key == "eight_bits") return rules.eight_bits;
+    return key == "keep_dtype" ? rules.keep_dtype : rules.unread;
   }
 
   void read_transforms(const Value& value, TensorRules& rules) const {

@@ -122,6 +122,8 @@ MlxForm mlx_form(const Checkpoint& checkpoint, const FamilyLibrary& library) {
   auto map = std::make_unique<TensorMap>(std::move(names.mlx), matched.view.where);
   MlxForm out;
   out.tensors = Lister(checkpoint, family.mlx, roles_of(names.canonical)).list(*map);
+  for (const MlxTensor& tensor : out.tensors)
+    if (matches_any(family.mlx.unread, tensor.name)) out.unread.push_back(tensor.name);
   out.left_out = map->dropped();
   out.weights = std::move(map);
   out.config = hub ? std::move(hub->config) : config_of(checkpoint, family, out.tensors);

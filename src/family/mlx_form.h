@@ -43,6 +43,7 @@ struct MlxForm {
   /// until a module is quantised, and then "quantization" takes their place.
   Value config;
   std::vector<std::string> left_out;  // stored tensors that have no place in it
+  std::vector<std::string> unread;    // tensors for which mlx-lm has no place, so that only varve reads it
   std::string family;
 };
 

@@ -213,6 +213,7 @@ std::vector<FamilyLine> family_lines(const Family& family) {
   lines.patterns("plain", family.mlx.plain);
   lines.patterns("eight_bits", family.mlx.eight_bits);
   lines.patterns("keep_dtype", family.mlx.keep_dtype);
+  lines.patterns("unread", family.mlx.unread);
   lines.tensors("mlx.", family.mlx.hub);
   lines.reading("gguf.", family.base.gguf);
   for (const auto& [name, kind] : family.kinds)

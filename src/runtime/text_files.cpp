@@ -86,6 +86,13 @@ text::TextAssets assets_at(const fs::path& path) {
 
 }  // namespace
 
+bool holds_text(const checkpoint::Checkpoint& checkpoint) {
+  if (has_text_inside(checkpoint)) return checkpoint.vocabulary.has_value();
+  std::error_code absent;
+  const bool directory = fs::is_directory(checkpoint.path, absent);
+  return has_tokenizer_files(directory ? checkpoint.path : checkpoint.path.parent_path());
+}
+
 bool has_text_inside(const checkpoint::Checkpoint& checkpoint) {
   std::error_code absent;
   const bool directory = fs::is_directory(checkpoint.path, absent);

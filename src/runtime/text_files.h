@@ -15,6 +15,9 @@ std::unique_ptr<engine::ModelText> load_text(const std::filesystem::path& path);
 /// The same of a checkpoint that is open already.
 std::unique_ptr<engine::ModelText> load_text(const checkpoint::Checkpoint& checkpoint);
 
+/// Whether there is anything to make it from: it need not be whole.
+bool holds_text(const checkpoint::Checkpoint& checkpoint);
+
 /// What it is made from.
 text::TextAssets text_assets_of(const checkpoint::Checkpoint& checkpoint);
 

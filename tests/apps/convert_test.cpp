@@ -226,9 +226,38 @@ TEST(ConvertCommand, DryRunTellsAllAndWritesNothing) {
   EXPECT_EQ(index.find_path("metadata.total_size")->integer(), facts.find("bytes")->integer());
 }
 
+TEST(ConvertCommand, SaysWhatIsWrongWithTheTokenizer) {
+  const fs::path dir = scratch_dir(), source = dir / "source";
+  fs::copy(golden("llama-biases"), source);
+  EXPECT_THAT(run_varve({"convert", source.string(), (dir / "a").string()}).err,
+              HasSubstr("has no tokenizer"));
+  write_file(source / "tokenizer.json", "{");
+  EXPECT_THAT(run_varve({"convert", source.string(), (dir / "b").string()}).err,
+              HasSubstr("the tokenizer cannot be used"));
+  fs::remove(source / "tokenizer.json");
+  fs::create_symlink("not-yet-there", source / "tokenizer.json");
+  const Outcome refused = run_varve({"convert", source.string(), (dir / "c").string()});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("tokenizer.json"), HasSubstr("Complete the download")));
+}
+
+TEST(ConvertCommand, SaysWhatCouldNotBeQuantised) {
+  const fs::path out = scratch_dir() / "out";
+  const std::string source = golden("llama-f32").string();  // rows of 48 numbers
+  EXPECT_THAT(run_varve({"convert", source, "--dry-run"}).out, HasSubstr("no whole groups"));
+  EXPECT_THAT(run_varve({"convert", source, out.string()}).err, HasSubstr("no whole groups"));
+  const Value facts = parsed(run_varve({"convert", source, "--dry-run", "--json"}).out);
+  EXPECT_GT(facts.find("without_groups")->integer(), 4);
+  const Value fine = parsed(
+      run_varve({"convert", golden("llama-biases").string(), "--dry-run", "--json", "--group-size", "32"})
+          .out);
+  EXPECT_EQ(fine.find("without_groups")->integer(), 0);
+}
+
 TEST(ConvertCommand, KilledAnywhereGoesOnWithTheSameFiles) {
   const fs::path dir = scratch_dir(), whole = dir / "whole";
   const std::string source = large_source().string();
+  const auto untouched = files_in(source);
   const auto begin = std::chrono::steady_clock::now();
   ASSERT_EQ(run_varve({"convert", source, whole.string(), "--shard-size", "4M"}).code, 0);
   const auto took =
@@ -251,6 +280,7 @@ TEST(ConvertCommand, KilledAnywhereGoesOnWithTheSameFiles) {
     EXPECT_FALSE(fs::exists(dir / ("." + out.filename().string() + ".partial")));
   }
   EXPECT_GT(killed, 2);
+  EXPECT_EQ(files_in(source), untouched);
   EXPECT_EQ(run_varve({"verify", whole.string()}).code, 0);
 }
 

@@ -177,6 +177,16 @@ TEST_F(ModelCommands, InspectSaysWhatItIsBeforeLoading) {
               HasSubstr("model.layers.4.mlp.down_proj.weight"));
 }
 
+TEST(Inspect, RefusesATokenizerThatIsThereAndBroken) {
+  const fs::path dir = scratch_dir() / "model";
+  fs::copy(source_dir() / "tests/cases/golden/llama-f32", dir);
+  EXPECT_EQ(run_varve({"inspect", dir.string()}).code, 0) << "it has none";
+  write_text(dir / "tokenizer.json", "{");
+  const Outcome outcome = run_varve({"inspect", dir.string()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("tokenizer.json"));
+}
+
 TEST(Template, RendersAFileWithTheJsonsMembers) {
   const fs::path dir = scratch_dir();
   write_text(dir / "t.jinja",

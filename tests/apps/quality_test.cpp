@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "support/data.h"
+#include "support/sanitized.h"
 
 namespace varve::test {
 namespace {
@@ -86,6 +87,23 @@ TEST_F(ConvertQuality, AModelWithoutATokenizerHasErrorsOfTensorsAlone) {
   EXPECT_THAT(found.find("not_measured")->text(), HasSubstr("tokenizer"));
   EXPECT_EQ(found.find("perplexity"), nullptr);
   EXPECT_GT(found.find_path("weights.changed")->integer(), 0);
+}
+
+TEST_F(ConvertQuality, WithoutMemoryForBothModelsTheResultStandsWithTheErrorsOfItsTensors) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers take the address space";
+  RunSettings narrow;
+  narrow.address_space = uint64_t{160} << 20;
+  const fs::path result = dir_ / "narrow";
+  const Outcome outcome = run_varve(
+      {"convert", (source_dir() / "tests/cases/golden/llama-head-dim").string(), result.string(), "--dtype",
+       "bfloat16", "--threads", "1", "--json", "--quality", (dir_ / "story.txt").string()},
+      narrow);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto facts = json::parse(outcome.out);
+  ASSERT_TRUE(facts.ok()) << outcome.out;
+  EXPECT_THAT(facts.value().find_path("quality.not_measured")->text(), HasSubstr("too little memory"));
+  EXPECT_GT(facts.value().find_path("quality.weights.changed")->integer(), 0);
+  EXPECT_TRUE(fs::exists(result / "config.json"));
 }
 
 TEST_F(ConvertQuality, ATextThatCannotBeUsedIsRefusedBeforeTheWork) {

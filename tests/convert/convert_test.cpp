@@ -1,6 +1,9 @@
 #include "convert/convert.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,6 +13,20 @@
 #include "convert/fixture.h"
 #include "convert/manifest.h"
 #include "support/bytes.h"
+
+namespace {
+bool g_disk_is_full = false;
+}
+
+// Stands before the C library's, so that a disk can be full.
+extern "C" int statvfs(const char* path, struct statvfs* status) noexcept {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  const int failed = ::fstatvfs(fd, status);
+  ::close(fd);
+  if (g_disk_is_full) status->f_bavail = 1;
+  return failed;
+}
 
 namespace varve::convert {
 namespace {
@@ -143,6 +160,32 @@ TEST(Convert, OverwritesOnlyWhenTold) {
   EXPECT_EQ(Source(directory).checkpoint.config.find_path("quantization.bits")->integer(), 2);
 }
 
+TEST(Convert, RoomOnTheDiskIsAskedForBeforeAnythingIsMade) {
+  const auto parent = test::scratch_dir();
+  g_disk_is_full = true;
+  const std::string told =
+      error_of([&] { convert_to(parent / "deep/out", Source(golden("llama-f32")), {}); });
+  g_disk_is_full = false;
+  EXPECT_THAT(told, HasSubstr("too little room on the disk"));
+  EXPECT_TRUE(fs::is_empty(parent));
+}
+
+TEST(Convert, ASourceWhoseWeightsAreLinksIntoTheDestinationIsNotReplaced) {
+  const auto directory = test::scratch_dir() / "out", links = test::scratch_dir() / "links";
+  fs::create_directories(directory);
+  for (const auto& entry : fs::directory_iterator(golden("llama-biases"))) {
+    fs::copy(entry.path(), directory / entry.path().filename());
+    fs::create_directories(links);
+    fs::create_symlink(directory / entry.path().filename(), links / entry.path().filename());
+  }
+  const auto before = files_in(directory);
+  Options options;
+  options.force = true;
+  EXPECT_THAT(error_of([&] { convert_to(directory, Source(links), {}, options); }),
+              HasSubstr("the source would be overwritten"));
+  EXPECT_EQ(files_in(directory), before);
+}
+
 TEST(Convert, NumbersThatAreNoneAreRefusedByName) {
   const auto from = test::scratch_dir() / "in", to = test::scratch_dir() / "out";
   fs::copy(golden("llama-biases"), from);
@@ -156,6 +199,30 @@ TEST(Convert, NumbersThatAreNoneAreRefusedByName) {
   EXPECT_THAT(told, HasSubstr("model.layers.1.mlp.up_proj.weight"));
   EXPECT_THAT(told, HasSubstr("NaN"));
   EXPECT_FALSE(fs::exists(to));
+}
+
+TEST(Convert, NumbersThatTheDtypeMakesInfiniteAreRefusedByName) {
+  const auto from = test::scratch_dir() / "in";
+  fs::copy(golden("llama-biases"), from);
+  std::string file = read_text(from / "model.safetensors", size_t{1} << 30);
+  const auto clean = checkpoint::Checkpoint::open(from);
+  for (const char* name : {"model.norm.weight", "model.layers.1.mlp.up_proj.weight"}) {
+    const auto& tensor = *clean.find(name);
+    std::string large = file;
+    const auto at = static_cast<size_t>(tensor.bytes.data() - tensor.file->bytes().data());
+    const float number = 1e6f;
+    const uint16_t half = f32_to_bf16(number);
+    if (tensor.dtype == DType::f32)
+      std::memcpy(large.data() + at, &number, 4);
+    else
+      std::memcpy(large.data() + at, &half, 2);
+    test::write_file(from / "model.safetensors", large);
+    const std::string told = error_of([&] {
+      convert_to(test::scratch_dir() / "out", Source(from), {.dtype = "float16", .dequantize = true});
+    });
+    EXPECT_THAT(told, HasSubstr(name));
+    EXPECT_THAT(told, HasSubstr("too large for F16"));
+  }
 }
 
 TEST(Convert, ASourceThatIsCutMeanwhileIsRefused) {

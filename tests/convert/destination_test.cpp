@@ -1,11 +1,27 @@
 #include "convert/destination.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "convert/disk.h"
 #include "convert/fixture.h"
 #include "support/bytes.h"
+
+namespace {
+bool g_names_have_flags = true;
+}
+
+// Stands before the C library's: as on network and FUSE file systems, which know no flags.
+extern "C" int renameat2(int from, const char* old_name, int to, const char* new_name,
+                         unsigned flags) noexcept {
+  if (g_names_have_flags || flags == 0)
+    return static_cast<int>(::syscall(SYS_renameat2, from, old_name, to, new_name, flags));
+  errno = EINVAL;
+  return -1;
+}
 
 namespace varve::convert {
 namespace {
@@ -14,6 +30,7 @@ namespace fs = std::filesystem;
 using fixture::error_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 Table identity(const std::string& plan) {
   Table table;
@@ -60,6 +77,14 @@ TEST(Destination, RefusesADirectoryThatIsNotItsOwn) {
   test::write_file(path.parent_path() / ".out.partial" / "mine.txt", "mine");
   EXPECT_THAT(error_of([&] { Destination one(path); }), HasSubstr("in the way"));
   EXPECT_EQ(read_text(path.parent_path() / ".out.partial" / "mine.txt", 10), "mine");
+}
+
+TEST(Destination, AFileInTheWayIsNoUnfinishedConversion) {
+  const fs::path path = test::scratch_dir() / "out";
+  test::write_file(path.parent_path() / ".out.partial", "mine");
+  const std::string told = error_of([&] { Destination one(path); });
+  EXPECT_THAT(told, HasSubstr("in the way"));
+  EXPECT_THAT(told, Not(HasSubstr("written so far is kept")));
 }
 
 TEST(Destination, TakesUpWhatWasKilledInItsFirstJournal) {
@@ -125,7 +150,7 @@ TEST(Destination, IsPublishedWhole) {
     Destination made(path);
     made.begin(identity("b"), why);
     made.add_file("config.json", "[]");
-    EXPECT_THAT(error_of([&] { made.publish(false); }), HasSubstr("cannot be given its name"));
+    EXPECT_THAT(error_of([&] { made.publish(false); }), HasSubstr("is there already"));
   }
   EXPECT_EQ(read_text(path / "config.json", 10), "{}");
   {
@@ -136,6 +161,70 @@ TEST(Destination, IsPublishedWhole) {
   }
   EXPECT_EQ(read_text(path / "config.json", 10), "[]");
   EXPECT_FALSE(fs::exists(path.parent_path() / ".out.partial"));
+}
+
+TEST(Destination, DoesNotReplaceWhatCameMeanwhileAndIsNoModel) {
+  const fs::path path = test::scratch_dir() / "out";
+  std::string why;
+  Destination made(path);
+  made.begin(identity("a"), why);
+  made.add_file("config.json", "{}");
+  test::write_file(path / "notes.txt", "mine");
+  EXPECT_THAT(error_of([&] { made.publish(true); }), HasSubstr("no model directory"));
+  EXPECT_EQ(read_text(path / "notes.txt", 10), "mine");
+}
+
+TEST(Destination, IsPublishedWhereNamesCannotBeExchanged) {
+  const fs::path path = test::scratch_dir() / "out";
+  g_names_have_flags = false;
+  std::string why;
+  for (const char* text : {"{}", "[]"}) {
+    Destination made(path);
+    made.begin(identity(text), why);
+    made.add_file("config.json", text);
+    if (fs::exists(path)) {
+      EXPECT_THAT(error_of([&] { made.publish(false); }), HasSubstr("is there already"));
+    }
+    made.publish(true);
+    EXPECT_EQ(fixture::files_in(path), (std::map<std::string, std::string>{{"config.json", text}}));
+    EXPECT_FALSE(fs::exists(path.parent_path() / ".out.partial"));
+  }
+  g_names_have_flags = true;
+}
+
+/// Killed while it removes what it replaced, or between the two renames that stand for an exchange.
+TEST(Destination, TakesUpWhatWasKilledWhileItReplaced) {
+  const fs::path path = test::scratch_dir() / "out", work = path.parent_path() / ".out.partial";
+  test::write_file(work / "varve.journal", json::dump(Value(identity("a"))) + "\n");
+  test::write_file(work / "model.safetensors", "old");
+  test::write_file(work / "varve.replaced/config.json", "{}");
+  std::string why;
+  for (const char* plan : {"a", "b"}) {
+    Destination made(path);
+    made.begin(identity(plan), why);
+    EXPECT_TRUE(fs::exists(work / "varve.replaced/config.json")) << "not before there is a new one";
+  }
+  Destination made(path);
+  made.begin(identity("b"), why);
+  made.add_file("config.json", "[]");
+  made.publish(true);
+  EXPECT_EQ(fixture::files_in(path), (std::map<std::string, std::string>{{"config.json", "[]"}}));
+}
+
+TEST(Destination, RemembersWhatNewWordsCost) {
+  const fs::path path = test::scratch_dir() / "out";
+  std::string why;
+  {
+    Destination first(path);
+    first.begin(identity("a"), why);
+    first.note({.job = 0, .digests = {"x"}, .relative_error = 0.1});
+    first.note({.job = 1, .digests = {"y"}});
+  }
+  Destination again(path);
+  const auto entries = again.begin(identity("a"), why);
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0].relative_error, 0.1);
+  EXPECT_FALSE(entries[1].relative_error);
 }
 
 TEST(Disk, SaysHowMuchThereIs) {

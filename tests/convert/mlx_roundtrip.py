@@ -40,6 +40,7 @@ CASES = [
     ("llama-gqa", {"mode": "mxfp8"}),
     ("llama-gqa", {"mode": "nvfp4"}),
     ("llama-gqa", {"recipe": "mixed_2_6", "group_size": 32}),
+    ("llama-head-dim", {"recipe": "mixed_3_6"}),  # "group_size": null
     ("llama-tied", {"bits": 8, "group_size": 32}),
     ("qwen2-tied", {"bits": 6, "group_size": 32}),
     ("qwen3_moe-mixed", {"group_size": 64}),
@@ -47,6 +48,12 @@ CASES = [
     ("olmo2-post-norm", {"group_size": 32}),
     ("deepseek_v2-lite", {"group_size": 32}),
     ("glm4_moe-air", {"group_size": 32}),
+]
+# What keeps the words that it has: GGUF's blocks, and MLX's own.
+KEPT = [
+    "gguf-deepseek2-q8_0", "gguf-gemma3", "gguf-llama-f32", "gguf-llama-k", "gguf-llama-q4", "gguf-llama-q8_0",
+    "gguf-qwen2-f16", "gguf-qwen3-bf16", "gguf-qwen3moe-q8_0", "mlx-affine-bf16", "mlx-modes-mixed", "mlx-mxfp4",
+    "mlx-mxfp8", "mlx-nvfp4", "mlx-overrides",
 ]
 IDS = [1, 5, 9, 17, 3, 22, 40, 2, 31]
 
@@ -93,7 +100,7 @@ class Roundtrip(unittest.TestCase):
         self.assertLess(off, 2e-5, what)
 
     def test_mlx_lm_computes_the_same_from_what_varve_converts(self):
-        for name, options in CASES:
+        for name, options in CASES + [(name, {}) for name in KEPT]:
             with self.subTest(name=name, **options), tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "out"
                 varve("convert", GOLDEN / name, out, "--dtype", "float32", *options_of(options))

@@ -109,6 +109,16 @@ TEST(CompareWeights, StacksAndManyBlocksOfRowsCountWhole) {
             alone.worst.at(0).relative);
 }
 
+TEST(CompareWeights, EveryMatrixOfAnyShapeCounts) {
+  Weights source, result;
+  const std::vector<int64_t> shape{2, 3, 2, 32};
+  source.affine("kernels", shape, 1, 1.0f, 0.0f);
+  std::vector<float> numbers(2 * 3 * 2 * 32, 1.0f);
+  numbers.back() = 2.0f;
+  result.dense("kernels", shape, numbers);
+  EXPECT_DOUBLE_EQ(compare_weights(source, result, {}).worst.at(0).relative, 1 / std::sqrt(384.0));
+}
+
 TEST(CompareWeights, ListsAsManyAsAreAskedFor) {
   Weights source, result;
   for (int i = 0; i < 20; ++i) {

@@ -81,6 +81,8 @@ TEST(Recipe, RulesThatCannotBeMeantAreNamedWithTheirLine) {
   EXPECT_THAT(told("\"*\" = { bits = 7 }\n"), HasSubstr("not 7"));
   EXPECT_THAT(told("\"*\" = { bits = \"4\" }\n"), HasSubstr("a whole number"));
   EXPECT_THAT(told("\"*\" = { keep = true, bits = 4 }\n"), HasSubstr("says nothing else"));
+  EXPECT_THAT(told("\"*\" = { keep = false }\n"), HasSubstr("says nothing"));
+  EXPECT_THAT(told("\"*\" = {}\n"), HasSubstr("says nothing"));
   EXPECT_THAT(told("\"*\" = 4\n"), HasSubstr("is no table"));
   EXPECT_THAT(told(""), HasSubstr("has no rule"));
   EXPECT_THAT(told("\"*\" = { bits = 4\n"), HasSubstr("rules.toml:"));

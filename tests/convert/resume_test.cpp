@@ -1,6 +1,7 @@
 // Conversions that stop, and go on with the same bytes.
 #include <fmt/format.h>
 
+#include <cstring>
 #include <fstream>
 
 #include "convert/fixture.h"
@@ -17,6 +18,7 @@ using fixture::golden;
 using fixture::options_to;
 using fixture::Source;
 using testing::HasSubstr;
+using testing::Not;
 
 const RecipeOptions kRecipe{.group_size = 32};
 
@@ -72,6 +74,79 @@ TEST_F(Resume, DoesNotDoAgainWhatIsDone) {
   EXPECT_EQ(outcome_.resumed_bytes + outcome_.source_bytes, outcome_.plan.source_bytes);
 }
 
+TEST_F(Resume, TellsTheErrorsOfWhatAnEarlierRunMade) {
+  const Source quantised(golden("mlx-affine-f16"));
+  const RecipeOptions recipe{.bits = 2, .group_size = 32, .requantize = true};
+  const std::vector<TensorError> all = convert_to(whole_, quantised, recipe).errors;
+  ASSERT_GT(all.size(), 3u);
+  Options options = options_to(path_);
+  int reports = 0;
+  options.progress = [&](const Progress&) { return ++reports < 12; };
+  fixture::Engine engine;
+  const Outcome stopped =
+      convert(quantised.checkpoint, quantised.form, fixture::recipe_of(recipe), options, engine.machine());
+  ASSERT_FALSE(stopped.finished);
+  const Outcome rest = convert_to(path_, quantised, recipe);
+  ASSERT_GT(rest.resumed_bytes, 0u);
+  ASSERT_EQ(rest.errors.size(), all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(rest.errors[i].name, all[i].name);
+    EXPECT_EQ(rest.errors[i].relative, all[i].relative);
+  }
+}
+
+/// The K-quants of the tiny llama, with a factor that makes scales of more than float16 holds in one tensor.
+fs::path wide_gguf() {
+  const fs::path file = test::scratch_dir() / "model.gguf";
+  std::string bytes = read_text(golden("gguf-llama-k") / "model.gguf", size_t{1} << 30);
+  const auto clean = checkpoint::Checkpoint::open(golden("gguf-llama-k"));
+  for (const auto& [name, tensor] : clean.tensors) {
+    if (tensor.block != checkpoint::BlockType::q4_k) continue;
+    const auto at = static_cast<size_t>(tensor.bytes.data() - tensor.file->bytes().data());
+    const uint16_t factor = f32_to_f16(60'000.0f);
+    std::memcpy(bytes.data() + at, &factor, 2);
+    break;
+  }
+  test::write_file(file, bytes);
+  return file;
+}
+
+TEST_F(Resume, ScalesThatAreTooLargeForFloat16StayFloat32AndAreKnownAfterAStop) {
+  const Source wide(wide_gguf());
+  Options options = options_to(whole_);
+  options.note = [&](const std::string& line) { notes_ += line + "\n"; };
+  const Outcome whole = convert_to(whole_, wide, {}, options);
+  EXPECT_THAT(notes_, HasSubstr("have no float16"));
+  EXPECT_THAT(notes_, Not(HasSubstr("plan was another")));
+  int single = 0;
+  for (const OutTensor& tensor : whole.plan.tensors)
+    single += tensor.name.ends_with(".scales") && tensor.dtype == DType::f32;
+  EXPECT_EQ(single, 1);
+  EXPECT_THAT(error_of([&] { convert_to(test::scratch_dir() / "out", wide, {.dtype = "float16"}); }),
+              HasSubstr("too large for the dtype"));
+
+  notes_.clear();
+  options = options_to(path_);
+  options.note = [&](const std::string& line) { notes_ += line + "\n"; };
+  uint64_t most = 0, before = 0;
+  bool again = false;  // it began anew
+  options.progress = [&](const Progress& progress) {
+    again = again || progress.done < before;
+    before = progress.done;
+    most = again ? std::max(most, progress.done) : 0;
+    return 2 * most < progress.total;
+  };
+  fixture::Engine engine;
+  ASSERT_FALSE(
+      convert(wide.checkpoint, wide.form, fixture::recipe_of({}), options, engine.machine()).finished);
+  notes_.clear();
+  options.progress = nullptr;
+  const Outcome rest = convert_to(path_, wide, {}, options);
+  EXPECT_GT(rest.resumed_bytes, 0u);
+  EXPECT_EQ(notes_, "");
+  EXPECT_EQ(files_in(path_), files_in(whole_));
+}
+
 TEST_F(Resume, WhatWasDamagedMeanwhileIsMadeAgain) {
   const auto files = expected();
   ASSERT_FALSE(run_until(12));
@@ -103,6 +178,26 @@ TEST_F(Resume, AnotherRecipeBeginsAnewAndSaysSo) {
   EXPECT_THAT(notes_, HasSubstr("begun anew: recipe was another"));
   EXPECT_EQ(outcome_.resumed_bytes, 0u);
   EXPECT_EQ(files_in(path_), files);
+}
+
+TEST_F(Resume, ASourceThatWasWrittenToBeginsAnewWhateverItsDigestSays) {
+  const fs::path from = test::scratch_dir() / "in";
+  fs::copy(golden("llama-biases"), from);
+  Options options = options_to(path_);
+  int reports = 0;
+  options.progress = [&](const Progress&) { return ++reports < 8; };
+  fixture::Engine engine;
+  const Recipe recipe = fixture::recipe_of(kRecipe);
+  {
+    const Source before(from);
+    ASSERT_FALSE(convert(before.checkpoint, before.form, recipe, options, engine.machine()).finished);
+  }
+  test::write_file(from / "model.safetensors", read_text(from / "model.safetensors", size_t{1} << 30));
+  options.progress = nullptr;
+  options.note = [&](const std::string& line) { notes_ += line; };
+  const Source after(from);
+  EXPECT_EQ(convert(after.checkpoint, after.form, recipe, options, engine.machine()).resumed_bytes, 0u);
+  EXPECT_THAT(notes_, HasSubstr("source was another"));
 }
 
 TEST_F(Resume, AnotherSourceBeginsAnewAndSaysSo) {

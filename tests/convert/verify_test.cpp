@@ -82,6 +82,18 @@ TEST_F(Verify, HoldsTheIndexAgainstTheShards) {
   EXPECT_THAT(report.wrong, Contains(AllOf(HasSubstr("tensor lm_head.scales"), HasSubstr("is not in it"))));
 }
 
+TEST_F(Verify, SaysOnceThatAShardCannotBeRead) {
+  fs::resize_file(shard(), fs::file_size(shard()) - 1);
+  EXPECT_THAT(check(dir_).wrong, ElementsAre(HasSubstr(shard().filename().string())));
+}
+
+TEST_F(Verify, NamesFilesThatTheManifestDoesNot) {
+  test::write_file(dir_ / "chat_template.jinja", "another");
+  const VerifyReport report = check(dir_);
+  EXPECT_THAT(report.wrong, IsEmpty());
+  EXPECT_THAT(report.unchecked, ElementsAre(HasSubstr("chat_template.jinja")));
+}
+
 TEST_F(Verify, FindsAShardThatIsMissing) {
   const std::string name = shard().filename().string();
   fs::remove(shard());

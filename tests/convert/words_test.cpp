@@ -147,6 +147,17 @@ TEST(Words, OfAModelPublishedInThemStayWhateverIsAskedOfTheRest) {
   EXPECT_EQ(plan.config.find("quantization")->find("lm_head")->find("bits")->integer(), 8);
 }
 
+TEST(Words, OfAModelPublishedInThemStandInTheWayOfARuleThatNamesThem) {
+  const Source source(golden("gpt_oss-mxfp4"));
+  RecipeOptions options;
+  options.rules = test::scratch_dir() / "rules.toml";
+  test::write_file(options.rules, "\"*.mlp.experts.*\" = { bits = 8, group_size = 32 }\n");
+  const auto plan = [&] { plan_conversion(source.checkpoint, source.form, fixture::recipe_of(options)); };
+  EXPECT_THAT(error_of(plan), AllOf(HasSubstr("experts"), HasSubstr("--requantize")));
+  options.requantize = true;
+  EXPECT_EQ(error_of(plan), "");
+}
+
 TEST(Words, EmbeddingHeadAndRulesComeBeforeTheDefault) {
   const Source source(golden("llama-biases"));
   const auto file = test::scratch_dir() / "rules.toml";
@@ -183,6 +194,39 @@ TEST(Words, RulesThatFitNothingAndHeadsThatAreNotThere) {
   EXPECT_EQ(plan({.embed_bits = 8}), "");
 }
 
+/// 48 numbers to a row: groups of 16 and no other.
+Plan plan_odd(const RecipeOptions& options, const std::string& rules = "") {
+  static const Source source(golden("llama-f32"));
+  RecipeOptions all = options;
+  if (!rules.empty()) {
+    all.rules = test::scratch_dir() / "rules.toml";
+    test::write_file(all.rules, rules);
+  }
+  return plan_conversion(source.checkpoint, source.form, fixture::recipe_of(all));
+}
+
+TEST(Words, AnOptionThatCanDoNothingIsRefused) {
+  const auto told = [](const RecipeOptions& options, const std::string& rules = "") {
+    return error_of([&] { plan_odd(options, rules); });
+  };
+  EXPECT_THAT(told({.embed_bits = 8}), AllOf(HasSubstr("--embed-bits: rows of"), HasSubstr("groups of 64")));
+  EXPECT_THAT(told({}, "\"*.q_proj\" = { bits = 8 }\n"),
+              AllOf(HasSubstr("rules.toml:1"), HasSubstr("the rule \"*.q_proj\": rows of")));
+  EXPECT_THAT(told({}, "\"*\" = { keep = true }\n\"*.q_proj\" = { keep = true }\n"),
+              AllOf(HasSubstr("rules.toml:2"), HasSubstr("decides nothing")));
+}
+
+TEST(Words, WhatIsNamedNeedsGroupsOfItsOwnAlone) {
+  const Plan plan = plan_odd({}, "\"*.q_proj\" = { mode = \"nvfp4\" }\n");
+  int made = 0, without = 0;
+  for (const Job& job : plan.jobs) {
+    made += job.decision.kind == Decision::Kind::quantise;
+    without += job.decision.no_groups;
+  }
+  EXPECT_GT(made, 0);
+  EXPECT_GT(without, 0);
+}
+
 TEST(Words, TernaryMatricesAreCopiedAndNothingElseIsQuantised) {
   const Source source(golden("bitnet-packed"));
   const auto directory = test::scratch_dir() / "out";
@@ -197,6 +241,15 @@ TEST(Words, TernaryMatricesAreCopiedAndNothingElseIsQuantised) {
             *source.checkpoint.config.find("quantization_config"));
   EXPECT_THAT(error_of([&] { convert_to(test::scratch_dir() / "b", source, {.bits = 4}); }),
               HasSubstr("ternary"));
+}
+
+TEST(Words, OfKQuantsHaveScalesOfTheTypeThatIsAskedFor) {
+  const Source source(golden("gguf-llama-k"));
+  const Plan plan = plan_conversion(source.checkpoint, source.form, fixture::recipe_of({.dtype = "float32"}));
+  for (const Job& job : plan.jobs)
+    if (job.count == 3) {
+      EXPECT_EQ(plan.tensors[job.first + 1].dtype, DType::f32) << plan.tensors[job.first].name;
+    }
 }
 
 TEST(Words, KQuantsComeWithinTheirBound) {

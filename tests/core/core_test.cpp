@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <numeric>
@@ -14,6 +17,17 @@
 #include "core/system_memory.h"
 #include "core/thread_pool.h"
 #include "support/data.h"
+
+namespace {
+bool g_disk_fails = false;
+}
+
+// Stands before the C library's: a disk that tells only when it is asked to.
+extern "C" int fsync(int file) {
+  if (!g_disk_fails) return static_cast<int>(::syscall(SYS_fsync, file));
+  errno = EIO;
+  return -1;
+}
 
 namespace varve {
 namespace {
@@ -108,6 +122,17 @@ TEST(File, WriteIsWholeAndMapSeesChange) {
   EXPECT_THROW(read_text(file, 3), LoadError);
   EXPECT_THROW(MappedFile::open(file.parent_path()), LoadError);
   EXPECT_THROW(MappedFile::open(file.parent_path() / "none"), LoadError);
+}
+
+TEST(File, WhatTheDiskDoesNotTakeLeavesTheOldOne) {
+  const auto file = test::scratch_dir() / "a.txt";
+  write_text(file, "old");
+  g_disk_fails = true;
+  EXPECT_THROW(write_text(file, "new"), LoadError);
+  g_disk_fails = false;
+  EXPECT_EQ(read_text(file, 100), "old");
+  const std::filesystem::directory_iterator all(file.parent_path());
+  EXPECT_EQ(std::distance(begin(all), end(all)), 1);
 }
 
 TEST(Buffer, IsZeroAndAligned) {

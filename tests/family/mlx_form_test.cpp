@@ -221,6 +221,22 @@ canonical = ["*.q_proj.*"]
             std::string::npos);
 }
 
+TEST(MlxForm, SaysWhatMlxDoesNotRead) {
+  FamilyLibrary library = FamilyLibrary::builtin();
+  library.add("mine", "mine.toml", R"(extends = "llama"
+[match]
+model_type = ["llama"]
+[mlx]
+unread = ["*.q_proj.*"]
+)");
+  EXPECT_EQ(mlx_form(golden("llama-f32"), library).unread.size(), 2u);
+  library.add("child", "child.toml", R"(extends = "mine"
+[match]
+model_type = ["llama"]
+)");
+  EXPECT_TRUE(mlx_form(golden("llama-f32"), library).unread.empty()) << "a child has a class of its own";
+}
+
 TEST(MlxForm, ACheckpointThatLacksATensorIsRefused) {
   Checkpoint checkpoint = golden("llama-gqa");
   checkpoint.tensors.erase("model.layers.1.mlp.up_proj.weight");

@@ -128,6 +128,17 @@ TEST_F(StoreTest, PullsAWheelChecksItAndFindsItAgain) {
   EXPECT_EQ(store.resolve("tiny").value().path, file);
 }
 
+TEST_F(StoreTest, WhatWasDamagedSinceIsPulledAgain) {
+  const Store store(places_);
+  const auto pull = [&] { return store.pull(tiny(store), [](const PullProgress&) { return true; }); };
+  const fs::path file = pull();
+  std::string damaged = kWeights;
+  damaged[1'000'000] = 'x';
+  write_text(file, damaged);
+  EXPECT_EQ(pull(), file);
+  EXPECT_EQ(read_text(file, 1 << 24), kWeights);
+}
+
 TEST_F(StoreTest, PullsAFileInPieces) {
   write_card_of_parts();
   const Store store(places_);
