@@ -96,7 +96,8 @@ void ScriptModel::forward(const nn::Step& step, ops::Backend&, const Output& out
       if (row == step.logit_rows.size() || step.logit_rows[row] != i) continue;
       float* logits = output.logits + static_cast<int64_t>(row++) * spec_.vocab;
       // Where a mask forbids what it wants: the end if it may, else the first visible byte that may.
-      for (int64_t v = 0; v < spec_.vocab; ++v) logits[v] = -1e-3f * static_cast<float>(v) - (v > ' ' ? 0.0f : 1.0f);
+      for (int64_t v = 0; v < spec_.vocab; ++v)
+        logits[v] = -1e-3f * static_cast<float>(v) - (v > ' ' ? 0.0f : 1.0f);
       logits[kEnd] = 5.0f;
       const std::vector<int32_t> answer(tokens.begin() + static_cast<ptrdiff_t>(prompt_), tokens.end());
       logits[script_(answer)] = 10.0f;
