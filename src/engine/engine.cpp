@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "core/log.h"
@@ -16,20 +15,18 @@ static_assert(state::kPageTokens == ops::kPageTokens, "pages of the state are th
 
 namespace {
 
+/// Of a call that a grammar may yet take over: it does so within the first token or two.
+constexpr size_t kLongestOpening = 256;
+
 double seconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
-}
-
-/// Below 2^53, so that JSON carries it whole and it can be given back.
-uint64_t fresh_seed() {
-  std::random_device device;  // of this call: engines run on threads of their own, and it is not to be shared
-  return ((uint64_t{device()} << 32) | device()) >> 11;
 }
 
 Usage usage_of(const Sequence& sequence) {
   return {.prompt_tokens = sequence.prompt_tokens,
           .cached_tokens = sequence.cached_tokens,
-          .completion_tokens = sequence.sampled()};
+          .completion_tokens = sequence.sampled(),
+          .reasoning_tokens = sequence.reasoning_tokens};
 }
 
 Timings timings_of(const Sequence& sequence) {
@@ -55,7 +52,7 @@ void send(Sequence& sequence, AnswerEvent event) {
 /// Everything that is still held back.
 void send_rest(Sequence& sequence) {
   AnswerEvent event{.pieces = {}, .tokens = {}, .choice = sequence.choice};
-  text::syntax::append_piece(event.pieces, text::syntax::TextPiece{sequence.text.finish()});
+  sequence.text.finish(event.pieces);
   send(sequence, std::move(event));
   if (!sequence.stream && !sequence.unsent.tokens.empty()) sequence.sink(std::move(sequence.unsent));
 }
@@ -89,46 +86,13 @@ Engine::Engine(const Parts& parts, const Options& options, const MemoryPlan& mem
       codec_(parts.codec),
       stop_ids_(options.stop_ids),
       context_(memory.context),
+      grammars_(std::make_unique<GrammarCache>(codec_ ? codec_->vocabulary() : nullptr,
+                                               parts.model.spec().vocab, options.stop_ids)),
       pages_(parts.model.state().page_bytes, memory.pages),
       slots_(parts.model.state().slot_bytes, memory.slots),
       scheduler_(options.memory.max_sequences, slots_),
       pace_(options.step_tokens, options.step_seconds),
       runner_(parts.model, parts.backend) {}
-
-Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
-  std::vector<int32_t> ids;
-  if (const auto* given = std::get_if<IdsPrompt>(&request.prompt)) {
-    ids = given->ids;
-  } else {
-    if (!codec_) return RequestError{"this model has no tokenizer: give the prompt as token ids", "prompt"};
-    auto encoded = codec_->encode(request.prompt);
-    if (!encoded) return encoded.error();
-    ids = std::move(encoded.value());
-  }
-  const int64_t vocab = model_.spec().vocab;
-  for (const int32_t id : ids)
-    if (id < 0 || id >= vocab)
-      return RequestError{fmt::format("the prompt names token {}; the model has {} tokens", id, vocab),
-                          "prompt"};
-  const auto count = static_cast<int64_t>(ids.size());
-  if (count == 0) return RequestError{"the prompt is empty: an answer needs at least one token", "prompt"};
-  if (count >= context_)
-    return RequestError{
-        fmt::format("the prompt has {} tokens; the context holds {}, the answer included", count, context_),
-        "prompt"};
-  return ids;
-}
-
-Result<Prepared> Engine::prepare(Request request) const {
-  const int64_t vocab = model_.spec().vocab;
-  if (auto error = refuse(request.sampling, vocab)) return *error;
-  if (auto error = refuse(request.limits, vocab)) return *error;
-  if (!codec_ && !request.limits.stop.empty())
-    return RequestError{"this model has no tokenizer: stop strings cannot be found", "stop"};
-  auto ids = encode(request);
-  if (!ids) return ids.error();
-  return Prepared{.request = std::move(request), .ids = std::move(ids.value())};
-}
 
 Result<RequestId> Engine::submit(Request request, Sink sink) {
   auto prepared = prepare(std::move(request));
@@ -136,36 +100,8 @@ Result<RequestId> Engine::submit(Request request, Sink sink) {
   return submit(std::move(prepared.value()), std::move(sink));
 }
 
-RequestId Engine::submit(Prepared prepared, Sink sink) {
-  Request& request = prepared.request;
-  auto sequence = std::make_unique<Sequence>(pages_);
-  sequence->id = ++last_id_;
-  sequence->tokens = std::move(prepared.ids);
-  sequence->prompt_tokens = sequence->length();
-  const int64_t room = context_ - sequence->length();
-  sequence->context_limits = !request.limits.max_tokens || *request.limits.max_tokens > room;
-  sequence->limit = sequence->length() + (sequence->context_limits ? room : *request.limits.max_tokens);
-  sequence->position_class = model_.position_class(sequence->limit);
-  sequence->seed = request.sampling.seed ? *request.sampling.seed : fresh_seed();
-  if (request.sampling.penalised()) sequence->history.add_prompt(sequence->tokens);
-  if (codec_)
-    sequence->text = AnswerText(codec_->decoder(request.prompt, sequence->tokens), request.limits.stop);
-  sequence->sampling = std::move(request.sampling);
-  sequence->limits = std::move(request.limits);
-  sequence->stream = request.stream;
-  sequence->keep = request.keep;
-  sequence->resume = request.resume;
-  sequence->unsent.choice = sequence->choice;
-  sequence->sink = std::move(sink);
-  sequence->submitted = prepared.submitted == Clock::time_point{} ? Clock::now() : prepared.submitted;
-  scheduler_.enqueue(std::move(sequence));
-  return last_id_;
-}
-
 bool Engine::cancel(RequestId id) {
-  Sequence* sequence = scheduler_.find(id);
-  if (!sequence || sequence->cancelled) return false;
-  sequence->cancelled = true;
+  if (!scheduler_.cancel(id)) return false;
   if (!in_step_) end_cancelled();
   return true;
 }
@@ -201,8 +137,11 @@ bool Engine::run_step() {
   const auto begin = Clock::now();
   runner_.forward(plan.step);
   pace_.ran(plan.step.rows(), seconds(begin, Clock::now()));
-  for (size_t i = 0; i < plan.sampling.size(); ++i)
-    if (!plan.sampling[i]->cancelled) sample(*plan.sampling[i], runner_.logits(i));
+  for (size_t i = 0; i < plan.sampling.size(); ++i) {
+    if (plan.sampling[i]->cancelled) continue;
+    for (Sequence* const sequence : with_other_choices(*plan.sampling[i]))
+      if (!sequence->cancelled) sample(*sequence, runner_.logits(i));
+  }
   in_step_ = false;
   end_cancelled();
   return !scheduler_.idle();
@@ -214,11 +153,14 @@ void Engine::run() {
 }
 
 void Engine::sample(Sequence& sequence, std::span<const float> logits) {
+  auto mask = allowed(sequence);
+  if (!mask) return fail(sequence, mask.error());
   auto token = sampler_.sample({.sampling = sequence.sampling,
                                 .history = sequence.history,
                                 .logits = logits,
                                 .seed = sequence.seed,
-                                .position = sequence.length()});
+                                .position = sequence.length(),
+                                .mask = mask.value()});
   if (!token) return fail(sequence, {"the model gave no usable logits for the next token", ""});
   const int32_t id = token->id;
   sequence.tokens.push_back(id);
@@ -229,15 +171,44 @@ void Engine::sample(Sequence& sequence, std::span<const float> logits) {
   AnswerEvent event{.pieces = {}, .tokens = {}, .choice = sequence.choice};
   event.tokens.push_back(std::move(*token));
   const bool stop_id = is_stop_id(sequence, id);
-  if (!stop_id) text::syntax::append_piece(event.pieces, text::syntax::TextPiece{sequence.text.push(id)});
+  if (sequence.text.in_thought()) ++sequence.reasoning_tokens;
+  std::optional<RequestError> error;
+  if (!stop_id) error = read(sequence, id, event.pieces);
   send(sequence, std::move(event));
-  if (stop_id) {
+  if (error) {
+    fail(sequence, std::move(*error));
+  } else if (stop_id) {
     finish(sequence, {.reason = FinishReason::stop, .stop_id = id});
-  } else if (!sequence.text.stop_found().empty()) {
+  } else if (sequence.text.ended() || sequence.guide.complete()) {
     finish(sequence, {.reason = FinishReason::stop});
   } else if (sequence.length() == sequence.limit) {
     finish(sequence, {.reason = FinishReason::length});
   }
+}
+
+Result<std::span<const uint32_t>> Engine::allowed(Sequence& sequence) {
+  if (!sequence.guide.active()) return std::span<const uint32_t>();
+  return sequence.guide.mask(
+      {.in_thought = sequence.text.in_thought(), .reasoning_tokens = sequence.reasoning_tokens});
+}
+
+/// What the token adds to the answer, and where it leaves what guides it.
+std::optional<RequestError> Engine::read(Sequence& sequence, int32_t id, std::vector<Piece>& pieces) {
+  const bool thought = sequence.text.in_thought();
+  sequence.text.push(id, pieces);
+  // The marker that begins a thought is counted with it.
+  if (!thought && sequence.text.in_thought()) ++sequence.reasoning_tokens;
+  AnswerGuide& guide = sequence.guide;
+  if (!guide.active() || sequence.text.ended()) return std::nullopt;
+  const auto took = guide.took(
+      id, {.in_thought = sequence.text.in_thought(), .reasoning_tokens = sequence.reasoning_tokens});
+  if (!took) return took.error();
+  if (!guide.waits_for_call()) return std::nullopt;
+  const std::string call = sequence.text.open_call();
+  if (call.empty() || call.size() > kLongestOpening) return std::nullopt;
+  const auto ids = codec_->vocabulary()->encode(call, {.add_special = false, .parse_special = true});
+  if (ids) guide.begin_call(ids.value());
+  return std::nullopt;
 }
 
 bool Engine::is_stop_id(const Sequence& sequence, int32_t id) const {
@@ -260,7 +231,14 @@ void Engine::finish(Sequence& sequence, FinishEvent event) {
   event.seed = ended->seed;
   if (ended->keep) event.kept = scheduler_.kept().keep(*ended);
   ended->release();
-  ended->sink(std::move(event));
+  const auto others = std::move(ended->others);
+  const Sink sink = std::move(ended->sink);
+  sink(event);
+  for (const auto& other : others) {  // which waited with it
+    event.choice = other->choice;
+    event.seed = other->seed;
+    sink(event);
+  }
 }
 
 void Engine::fail(Sequence& sequence, RequestError error) {

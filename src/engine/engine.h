@@ -7,11 +7,14 @@
 //   run_step: Sequences -> Step -> logits -> tokens -> Events
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "core/error.h"
+#include "engine/answer_guide.h"
 #include "engine/event.h"
+#include "engine/grammar_cache.h"
 #include "engine/memory_plan.h"
 #include "engine/request.h"
 #include "engine/runner.h"
@@ -32,6 +35,9 @@ inline constexpr int64_t kMaxStepTokens = 1 << 16;
 struct Prepared {
   Request request;
   std::vector<int32_t> ids;  // the prompt
+  text::syntax::ToolSet tools;
+  bool in_thought = false;  // the prompt ends inside a thought
+  AnswerGuide::Plan guide;
   /// Since when it waits; nothing: since submit().
   Clock::time_point submitted{};
 };
@@ -88,8 +94,21 @@ class Engine {
   };
   Engine(const Parts& parts, const Options& options, const MemoryPlan& memory);
 
+  /// Tokens of prompt and answer at most, and whether that is the context's end.
+  struct TokenLimit {
+    int64_t tokens;
+    bool of_context;
+  };
+  TokenLimit token_limit(const Request& request, int64_t prompt_tokens) const;
+  std::optional<RequestError> refuse_choices(const Request& request, int64_t prompt_tokens) const;
   Result<std::vector<int32_t>> encode(const Request& request) const;
   void admit();
+  std::unique_ptr<Sequence> make_choice(const Prepared& prepared, int32_t choice, uint64_t seed,
+                                        AnswerGuide::Plan guide);
+  /// The sequence, and all that waited for it to compute their prompt, which is now theirs as well.
+  std::vector<Sequence*> with_other_choices(Sequence& first);
+  Result<std::span<const uint32_t>> allowed(Sequence& sequence);
+  std::optional<RequestError> read(Sequence& sequence, int32_t id, std::vector<Piece>& pieces);
   void sample(Sequence& sequence, std::span<const float> logits);
   bool is_stop_id(const Sequence& sequence, int32_t id) const;
   void finish(Sequence& sequence, FinishEvent event);
@@ -100,6 +119,7 @@ class Engine {
   const TextCodec* codec_;
   std::vector<int32_t> stop_ids_;
   int64_t context_;
+  std::unique_ptr<GrammarCache> grammars_;  // safe from any thread
   // Before the scheduler: its sequences give their pages back when they go.
   state::PagePool pages_;
   state::SlotPool slots_;

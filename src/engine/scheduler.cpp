@@ -1,19 +1,31 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace varve::engine {
 
 void Scheduler::admit(Clock::time_point now) {
   while (!waiting_.empty() && start(*waiting_.front())) {
-    waiting_.front()->started = now;
-    running_.push_back(std::move(waiting_.front()));
+    std::unique_ptr<Sequence> first = std::move(waiting_.front());
     waiting_.pop_front();
+    first->started = now;
+    auto others = std::move(first->others);
+    running_.push_back(std::move(first));
+    const Sequence* const leader = running_.back().get();
+    for (auto& other : others) {
+      other->first = leader;
+      other->started = now;
+      other->cached_tokens = leader->cached_tokens;
+      running_.push_back(std::move(other));
+    }
   }
 }
 
 bool Scheduler::start(Sequence& sequence) {
-  if (static_cast<int64_t>(running_.size()) >= max_sequences_) return false;
+  if (static_cast<int64_t>(running_.size() + sequence.others.size()) >= max_sequences_) return false;
+  for (const auto& other : sequence.others)
+    if (!reserve_other(*other)) return false;
   if (sequence.resume != 0) kept_.give(sequence);
   if (slots_.slot_bytes() > 0 && !sequence.slot.data()) {
     while (!slots_.any_free())
@@ -25,10 +37,23 @@ bool Scheduler::start(Sequence& sequence) {
   return true;
 }
 
+/// Room for what it will share the prompt with and for its answer, until the prompt is there.
+bool Scheduler::reserve_other(Sequence& choice) {
+  if (slots_.slot_bytes() > 0 && !choice.slot.data()) {
+    while (!slots_.any_free())
+      if (!kept_.evict_oldest()) return false;
+    choice.slot = *slots_.take();
+  }
+  while (!choice.pages.reserve(choice.pages_beyond_prompt() * state::kPageTokens))
+    if (!kept_.evict_oldest()) return false;
+  return true;
+}
+
 std::vector<int64_t> Scheduler::share_rows(int64_t left) const {
   std::vector<int64_t> rows(running_.size(), 0);
   std::vector<size_t> prompts;  // oldest first
   for (size_t i = 0; i < running_.size(); ++i) {
+    if (running_[i]->first) continue;
     if (running_[i]->pending() > 1) {
       prompts.push_back(i);
     } else {
@@ -76,26 +101,22 @@ Plan Scheduler::plan(int64_t most) {
   return plan;
 }
 
-namespace {
-
-template <class Wanted>
-Sequence* find_in(const std::deque<std::unique_ptr<Sequence>>& waiting,
-                  const std::vector<std::unique_ptr<Sequence>>& running, const Wanted& wanted) {
-  for (const auto& sequence : waiting)
-    if (wanted(*sequence)) return sequence.get();
-  for (const auto& sequence : running)
-    if (wanted(*sequence)) return sequence.get();
-  return nullptr;
-}
-
-}  // namespace
-
-Sequence* Scheduler::find(RequestId id) {
-  return find_in(waiting_, running_, [&](const Sequence& s) { return s.id == id; });
+bool Scheduler::cancel(RequestId request) {
+  bool any = false;
+  const auto mark = [&](Sequence& sequence) {
+    if (sequence.request == request && !std::exchange(sequence.cancelled, true)) any = true;
+  };
+  for (const auto& sequence : waiting_) mark(*sequence);
+  for (const auto& sequence : running_) mark(*sequence);
+  return any;
 }
 
 Sequence* Scheduler::find_cancelled() {
-  return find_in(waiting_, running_, [](const Sequence& s) { return s.cancelled; });
+  for (const auto& sequence : waiting_)
+    if (sequence->cancelled) return sequence.get();
+  for (const auto& sequence : running_)
+    if (sequence->cancelled) return sequence.get();
+  return nullptr;
 }
 
 std::unique_ptr<Sequence> Scheduler::remove(RequestId id) {

@@ -2,8 +2,8 @@
 // Decides who runs: takes sequences, makes Steps, and owns everything that outlives a step. One thread.
 //
 // Admission, first come first served: a sequence starts when a place is free and all pages it can ever
-// need are promised to it, so nothing that has started ever waits for memory. What finished requests left
-// behind (KeptStates) makes way, the oldest first.
+// need are promised to it, so nothing that has started ever waits for memory. The choices of one request
+// start together. What finished requests left behind (KeptStates) makes way, the oldest first.
 //
 // Steps: at most as many rows as plan() is told. Sequences with one row to compute come first, so that
 // running answers keep their pace while long prompts are computed. Of the rows that are left the oldest
@@ -38,8 +38,8 @@ class Scheduler {
   /// nothing runs. The pages of its rows are counted as filled: it must run.
   Plan plan(int64_t most);
 
-  /// Null when it neither waits nor runs.
-  Sequence* find(RequestId id);
+  /// Marks all choices of a request as cancelled. False when there are none, or they are so already.
+  bool cancel(RequestId request);
   /// The first that is marked as cancelled, or null.
   Sequence* find_cancelled();
   /// Takes it out, with all it holds.
@@ -49,10 +49,12 @@ class Scheduler {
   const KeptStates& kept() const { return kept_; }
   const std::deque<std::unique_ptr<Sequence>>& waiting() const { return waiting_; }
   const std::vector<std::unique_ptr<Sequence>>& running() const { return running_; }
+  int64_t max_sequences() const { return max_sequences_; }
   bool idle() const { return waiting_.empty() && running_.empty(); }
 
  private:
   bool start(Sequence& sequence);
+  bool reserve_other(Sequence& choice);
   std::vector<int64_t> share_rows(int64_t left) const;
 
   int64_t max_sequences_;

@@ -4,8 +4,10 @@
 // phase to keep.
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "engine/answer_guide.h"
 #include "engine/answer_text.h"
 #include "engine/event.h"
 #include "engine/request.h"
@@ -20,7 +22,8 @@ using Clock = std::chrono::steady_clock;
 struct Sequence {
   explicit Sequence(state::PagePool& pool) : pages(pool) {}
 
-  RequestId id = 0;
+  RequestId id = 0;       // its own
+  RequestId request = 0;  // the same for all choices of one
   Sampling sampling;
   Limits limits;
   bool stream = true;
@@ -42,15 +45,27 @@ struct Sequence {
   state::Slot slot;
 
   TokenHistory history;
+  std::unique_ptr<const text::syntax::ToolSet> tools;
   AnswerText text;
+  AnswerGuide guide;
+  int64_t reasoning_tokens = 0;
   AnswerEvent unsent;  // gathered for a request that does not stream
   bool cancelled = false;
+
+  /// The first of several choices has the others here while it waits.
+  std::vector<std::unique_ptr<Sequence>> others;
+  /// Of a choice that runs: the first one, which computes the prompt for it. Null from then on.
+  const Sequence* first = nullptr;
 
   Clock::time_point submitted, started, first_token, last_token;
 
   int64_t length() const { return static_cast<int64_t>(tokens.size()); }
   int64_t computed() const { return pages.length(); }
   int64_t pending() const { return length() - computed(); }
+  /// Pages that a further choice will need of its own when the prompt is there.
+  int64_t pages_beyond_prompt() const {
+    return state::pages_for(limit - 1) - prompt_tokens / state::kPageTokens;
+  }
   int64_t sampled() const { return length() - prompt_tokens; }
   /// Gives back pages and slot.
   void release() {

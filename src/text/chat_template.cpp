@@ -94,6 +94,7 @@ ChatTemplates ChatTemplates::load(const TextAssets& assets) {
   for (const auto& [name, source] : assets.chat_templates) {
     const std::string where = fmt::format("{}: chat template \"{}\"", assets.origin, name);
     set.templates_.emplace(name, ChatTemplate::compile(source, where));
+    set.sources_.emplace(name, source);
   }
   return set;
 }
@@ -104,19 +105,26 @@ std::vector<std::string> ChatTemplates::names() const {
   return names;
 }
 
+std::string ChatTemplates::choose(const ChatInput& input) const {
+  if (!input.template_name.empty()) return input.template_name;
+  std::string name = !input.tools.is_null() && templates_.contains("tool_use") ? "tool_use" : "default";
+  // A checkpoint whose only template has another name means that one.
+  return templates_.size() == 1 ? templates_.begin()->first : name;
+}
+
+std::string_view ChatTemplates::source(const ChatInput& input) const {
+  const auto found = sources_.find(choose(input));
+  return found == sources_.end() ? std::string_view() : found->second;
+}
+
 Result<std::string> ChatTemplates::render_with(const ChatInput& input, Table context,
                                                RenderClock clock) const {
   if (templates_.empty()) {
     return RequestError{"this model has no chat template: give the prompt as raw text, or a template",
                         "messages"};
   }
-  std::string name = input.template_name;
-  if (name.empty()) name = !input.tools.is_null() && templates_.contains("tool_use") ? "tool_use" : "default";
-  auto found = templates_.find(name);
-  // A checkpoint whose only template has another name means that one.
-  if (found == templates_.end() && input.template_name.empty() && templates_.size() == 1) {
-    found = templates_.begin();
-  }
+  const std::string name = choose(input);
+  const auto found = templates_.find(name);
   if (found == templates_.end()) {
     return RequestError{
         fmt::format("this model has no chat template \"{}\"; it has: {}", name, fmt::join(names(), ", ")),

@@ -64,6 +64,8 @@ class ChatTemplates {
   static ChatTemplates load(const TextAssets& assets);
   bool empty() const { return templates_.empty(); }
   std::vector<std::string> names() const;
+  /// The text of the template that render() would use; "" when there is none.
+  std::string_view source(const ChatInput& input) const;
 
   /// The text. Strings of the input are taken as they are, so this is for showing; a model gets encode().
   Result<std::string> render(const ChatInput& input, RenderClock clock = RenderClock::now()) const;
@@ -74,9 +76,12 @@ class ChatTemplates {
                                       RenderClock clock = RenderClock::now()) const;
 
  private:
+  /// The name of the template for the input; one that may not be there.
+  std::string choose(const ChatInput& input) const;
   Result<std::string> render_with(const ChatInput& input, Table context, RenderClock clock) const;
 
   std::map<std::string, ChatTemplate> templates_;
+  std::map<std::string, std::string> sources_;
   std::map<std::string, std::string> special_tokens_;
   std::string origin_;
 };

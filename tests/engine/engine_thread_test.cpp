@@ -84,6 +84,12 @@ RequestId taken(const std::variant<RequestId, Busy>& outcome) {
   return std::get<RequestId>(outcome);
 }
 
+Prepared prepared(const Engine& engine, Request request) {
+  auto made = engine.prepare(std::move(request));
+  if (!made) throw std::runtime_error(made.error().message);
+  return std::move(made.value());
+}
+
 void expect_nothing_held(const Engine& engine) {
   const Engine::Stats stats = engine.stats();
   EXPECT_EQ(stats.waiting, 0);
@@ -133,7 +139,7 @@ TEST(EngineThread, WithoutAStreamThePaceIsCountedAsWell) {
   Request request = greedy({1, 2, 3}, 7);
   request.stream = false;
   Client client;
-  taken(thread.submit(engine->prepare(request).value(), client.sink()));
+  taken(thread.submit(prepared(*engine, request), client.sink()));
   client.wait();
   EXPECT_EQ(client.ids().size(), 7u);
   const Metrics metrics = thread.metrics();
@@ -146,7 +152,7 @@ TEST(EngineThread, CancelFromAnyThreadAndFromTheSink) {
   auto engine = make_engine(model, {.memory = {.cache_bytes = 100'000}});
   EngineThread thread(*engine, {});
   Client mine, from_sink, other;
-  const RequestId id = taken(thread.submit(engine->prepare(greedy({1}, 400)).value(), mine.sink()));
+  const RequestId id = taken(thread.submit(prepared(*engine, greedy({1}, 400)), mine.sink()));
   thread.cancel(id);
   EXPECT_EQ(mine.wait().reason, FinishReason::cancelled);
   thread.cancel(id);     // it has ended
@@ -154,8 +160,8 @@ TEST(EngineThread, CancelFromAnyThreadAndFromTheSink) {
 
   from_sink.cancel_after(thread, 1);
   from_sink.set_id(2);  // ids count from 1
-  EXPECT_EQ(taken(thread.submit(engine->prepare(greedy({2}, 500)).value(), from_sink.sink())), 2u);
-  taken(thread.submit(engine->prepare(greedy({3}, 300)).value(), other.sink()));
+  EXPECT_EQ(taken(thread.submit(prepared(*engine, greedy({2}, 500)), from_sink.sink())), 2u);
+  taken(thread.submit(prepared(*engine, greedy({3}, 300)), other.sink()));
   EXPECT_EQ(from_sink.wait().reason, FinishReason::cancelled);
   EXPECT_LT(from_sink.ids().size(), 5u);
   EXPECT_EQ(other.wait().reason, FinishReason::length);
@@ -167,11 +173,11 @@ TEST(EngineThread, AFullQueueRefusesWithAnEstimate) {
   auto engine = make_engine(model, {.memory = {.max_sequences = 1}});
   EngineThread thread(*engine, {.requests = 3, .prompt_tokens = 100});
   Client running;
-  const RequestId first = taken(thread.submit(engine->prepare(greedy({1}, 500)).value(), running.sink()));
+  const RequestId first = taken(thread.submit(prepared(*engine, greedy({1}, 500)), running.sink()));
   running.wait_for_tokens(1);
   std::vector<Client> waiting(3);
   const auto submit = [&](int64_t length, Client& client) {
-    return thread.submit(engine->prepare(greedy(random_prompt(1, length), 500)).value(), client.sink());
+    return thread.submit(prepared(*engine, greedy(random_prompt(1, length), 500)), client.sink());
   };
   Client refused;
   const auto keeps_running = [&] { return thread.metrics().engine.running == 1; };
@@ -200,11 +206,10 @@ TEST(EngineThread, StopTakingLetsTheRestFinish) {
   auto engine = make_engine(model, {.memory = {.max_sequences = 2}});
   EngineThread thread(*engine, {});
   std::vector<Client> clients(5);
-  for (Client& client : clients)
-    taken(thread.submit(engine->prepare(greedy({1, 2}, 40)).value(), client.sink()));
+  for (Client& client : clients) taken(thread.submit(prepared(*engine, greedy({1, 2}, 40)), client.sink()));
   thread.stop_taking();
   Client late;
-  const auto outcome = thread.submit(engine->prepare(greedy({1}, 1)).value(), late.sink());
+  const auto outcome = thread.submit(prepared(*engine, greedy({1}, 1)), late.sink());
   ASSERT_TRUE(std::holds_alternative<Busy>(outcome));
   EXPECT_TRUE(std::get<Busy>(outcome).stopping);
   for (Client& client : clients) EXPECT_EQ(client.wait().reason, FinishReason::length);
@@ -218,7 +223,7 @@ TEST(EngineThread, ItsEndCancelsWhatWaitsAndWhatRuns) {
   {
     EngineThread thread(*engine, {});
     for (Client& client : clients)
-      taken(thread.submit(engine->prepare(greedy({5, 6}, 500)).value(), client.sink()));
+      taken(thread.submit(prepared(*engine, greedy({5, 6}, 500)), client.sink()));
     clients[0].wait_for_tokens(3);
   }
   int64_t cancelled = 0;
@@ -246,7 +251,7 @@ TEST(EngineThread, NothingIsHeldAfterThousandsOfDisconnects) {
         Client client;
         const uint64_t kind = random() % 4;
         const int64_t wanted = *request.limits.max_tokens;
-        const auto outcome = thread.submit(engine->prepare(std::move(request)).value(), client.sink());
+        const auto outcome = thread.submit(prepared(*engine, std::move(request)), client.sink());
         const RequestId id = taken(outcome);
         if (kind == 1) thread.cancel(id);
         if (kind == 2) {

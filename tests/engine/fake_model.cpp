@@ -153,8 +153,8 @@ Result<std::vector<int32_t>> FakeCodec::encode(const engine::Prompt& prompt) con
   return ids;
 }
 
-std::unique_ptr<engine::TextDecoder> FakeCodec::decoder(const engine::Prompt&,
-                                                        std::span<const int32_t>) const {
+std::unique_ptr<engine::TextDecoder> FakeCodec::decoder(const engine::Prompt&, std::span<const int32_t>,
+                                                        bool) const {
   return std::make_unique<FakeDecoder>(pieces_, tail_);
 }
 

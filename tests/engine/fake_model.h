@@ -56,8 +56,8 @@ class FakeCodec final : public engine::TextCodec {
   explicit FakeCodec(std::vector<std::string> pieces, std::string tail = {})
       : pieces_(std::move(pieces)), tail_(std::move(tail)) {}
   Result<std::vector<int32_t>> encode(const engine::Prompt& prompt) const override;
-  std::unique_ptr<engine::TextDecoder> decoder(const engine::Prompt& prompt,
-                                               std::span<const int32_t> ids) const override;
+  std::unique_ptr<engine::TextDecoder> decoder(const engine::Prompt& prompt, std::span<const int32_t> ids,
+                                               bool markers) const override;
 
  private:
   std::vector<std::string> pieces_;

@@ -54,6 +54,14 @@ class ChannelReader final : public AnswerReader {
     raw_.clear();
   }
 
+  bool in_thought() const override { return state_ == State::thought; }
+
+  /// Whatever its header looked like, it is the call of that tool.
+  std::string open_call() const override {
+    if (state_ != State::call_begin) return {};
+    return "<|channel|>commentary to=functions." + name_ + " <|constrain|>json<|message|>" + pending_;
+  }
+
  private:
   enum class State { begin, between, header, thought, text, call_begin, arguments, after_call };
   struct Turn {

@@ -7,6 +7,7 @@
 // call, and one value whose type must be found out; time grows with the length of the text alone. The text
 // must be UTF-8; if it is pushed in whole characters, pieces consist of whole characters.
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,11 @@ class AnswerReader {
   virtual void push(std::string_view text, std::vector<Piece>& out) = 0;
   /// The answer has ended.
   virtual void finish(std::vector<Piece>& out) = 0;
+  /// What was pushed ends inside a thought.
+  virtual bool in_thought() const = 0;
+  /// What was pushed ends inside a call, or what looks like the beginning of one: its text so far, as a
+  /// grammar of the same syntax (tool_grammar.h) has it. Otherwise "".
+  virtual std::string open_call() const = 0;
 };
 
 struct ReadOptions {

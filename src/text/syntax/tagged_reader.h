@@ -12,6 +12,8 @@ class TaggedReader final : public AnswerReader {
   TaggedReader(const SyntaxChoice& choice, const ReadOptions& options);
   void push(std::string_view text, std::vector<Piece>& out) override;
   void finish(std::vector<Piece>& out) override;
+  bool in_thought() const override { return mode_ == Mode::thought; }
+  std::string open_call() const override { return mode_ == Mode::block ? raw_ + pending_ : std::string(); }
 
  private:
   enum class Mode { text, thought, block };

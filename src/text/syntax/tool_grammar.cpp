@@ -174,14 +174,20 @@ class CallWriter {
   std::vector<std::unique_ptr<Value>> schemas_;  // parameters point into them
 };
 
+bool has_channels(const SyntaxChoice& choice) {
+  return std::holds_alternative<ChannelForm>(choice.tools->forms.front());
+}
+
+std::string channel_thought(Lark& lark) {
+  const std::string rest = sequence({lark.text_until("<|end|>"), lark.literal("<|start|>assistant")});
+  return "(" + sequence({lark.literal("<|channel|>analysis<|message|>"), rest}) + ")?";
+}
+
 /// The thought that may or must come first.
 std::string thought(Lark& lark, const SyntaxChoice& choice, GrammarRequest::Thought wanted) {
   using Thought = GrammarRequest::Thought;
   if (wanted == Thought::none) return {};
-  if (std::holds_alternative<ChannelForm>(choice.tools->forms.front())) {
-    const std::string rest = sequence({lark.text_until("<|end|>"), lark.literal("<|start|>assistant")});
-    return "(" + sequence({lark.literal("<|channel|>analysis<|message|>"), rest}) + ")?";
-  }
+  if (has_channels(choice)) return channel_thought(lark);
   const ReasoningSyntax& reasoning = *choice.reasoning;
   if (reasoning.close.empty()) return {};
   const std::string rest =
@@ -202,7 +208,7 @@ Result<std::string> tool_grammar(const SyntaxChoice& choice, const GrammarReques
                                        : "no tool \"" + std::string(request.named) + "\" is offered",
                         .field = "tool_choice"};
   }
-  if (choice.tools->openers.empty() && !std::holds_alternative<ChannelForm>(choice.tools->forms.front())) {
+  if (choice.tools->openers.empty() && !has_channels(choice)) {
     return RequestError{.message = "this model has no way to call tools; its card can name one",
                         .field = "tool_choice"};
   }
@@ -212,6 +218,19 @@ Result<std::string> tool_grammar(const SyntaxChoice& choice, const GrammarReques
   const std::string calls =
       std::visit([&](const auto& form) { return writer(form); }, choice.tools->forms.front());
   return lark.finish(sequence({before, calls}));
+}
+
+std::string answer_head(const SyntaxChoice& choice, std::span<const AddedToken> vocabulary) {
+  if (!has_channels(choice)) return {};
+  Lark lark(vocabulary);
+  const std::string thought = channel_thought(lark);
+  return lark.finish(sequence({thought, lark.literal("<|channel|>final<|message|>")}));
+}
+
+std::string thought_end(const SyntaxChoice& choice, bool answer) {
+  if (has_channels(choice))
+    return answer ? "<|end|><|start|>assistant<|channel|>final<|message|>" : "<|end|>";
+  return choice.reasoning->close.empty() ? std::string() : choice.reasoning->close.front();
 }
 
 }  // namespace varve::text::syntax

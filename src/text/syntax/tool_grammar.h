@@ -28,4 +28,12 @@ struct GrammarRequest {
 /// to call one.
 Result<std::string> tool_grammar(const SyntaxChoice& choice, const GrammarRequest& request);
 
+/// What the model must write before the text of an answer that is no call, as a GrammarKind::lark; "" where
+/// it need not write anything (a thought aside).
+std::string answer_head(const SyntaxChoice& choice, std::span<const AddedToken> vocabulary);
+
+/// What ends an open thought; "" where the model writes none. `answer`: and begins the answer's text, where
+/// that must be begun as well.
+std::string thought_end(const SyntaxChoice& choice, bool answer);
+
 }  // namespace varve::text::syntax
