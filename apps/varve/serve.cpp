@@ -223,6 +223,7 @@ http::Serving Serve::serving(runtime::LoadedModel& model, engine::EngineThread& 
                         .engine = &model.engine(),
                         .thread = &thread,
                         .settings = shown_settings()};
+  if (serving.model.text) serving.model.chat = http::chat_traits(serving.model.text->templates());
   Table sampling;
   sampling.set("temperature", serving.model.sampling.temperature);
   sampling.set("top_k", serving.model.sampling.top_k);

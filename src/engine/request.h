@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -49,6 +50,9 @@ struct Limits {
 
 inline constexpr size_t kMaxStops = 16;
 inline constexpr size_t kMaxStopBytes = 256;
+
+/// RequestError::field of a prompt that does not fit the context: protocols have a code of their own for it.
+inline constexpr std::string_view kContextField = "context_length";
 
 /// What is wrong with the limits, if anything.
 std::optional<RequestError> refuse(const Limits& limits, int64_t vocab);

@@ -416,7 +416,7 @@ asio::awaitable<void> Connection::answer() {
 }
 
 asio::awaitable<void> Connection::answer_with(const Lookup& lookup) {
-  const ServedModel& model = shared_.service.serving()->model;
+  const Serving& serving = *shared_.service.serving();
   const auto error_body = found_.route->error_body;
   std::optional<Reply> found;
   asio::post(shared_.workers, [&] {
@@ -424,11 +424,8 @@ asio::awaitable<void> Connection::answer_with(const Lookup& lookup) {
     try {
       const Result<Value> body =
           request_.method == "POST" ? read_json_body(request_) : Result<Value>(Value());
-      Result<Reply> result = body ? lookup.reply(request_, body.value(), model) : body.error();
-      made = result ? std::move(result.value())
-                    : failure_reply(
-                          {.status = 400, .message = result.error().message, .field = result.error().field},
-                          error_body);
+      Result<Reply> result = body ? lookup.reply(request_, body.value(), serving) : body.error();
+      made = result ? std::move(result.value()) : failure_reply(refusal(result.error()), error_body);
     } catch (const std::exception& error) {
       log::error(std::string("a request failed unexpectedly: ") + error.what());
       made = failure_reply({.status = 500, .message = "The server failed on this request."}, error_body);

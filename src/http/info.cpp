@@ -97,7 +97,8 @@ Reply metrics(const HttpRequest&, const Service& service) {
           .content_type = "text/plain; version=0.0.4; charset=utf-8"};
 }
 
-Result<Reply> tokenize(const HttpRequest&, const Value& body, const ServedModel& model) {
+Result<Reply> tokenize(const HttpRequest&, const Value& body, const Serving& serving) {
+  const ServedModel& model = serving.model;
   if (!model.text) return no_tokenizer();
   if (const auto error = refuse_unknown(body, {"content", "add_special", "parse_special", "with_pieces"}))
     return *error;
@@ -130,7 +131,8 @@ Result<Reply> tokenize(const HttpRequest&, const Value& body, const ServedModel&
   return json_reply(std::move(table));
 }
 
-Result<Reply> detokenize(const HttpRequest&, const Value& body, const ServedModel& model) {
+Result<Reply> detokenize(const HttpRequest&, const Value& body, const Serving& serving) {
+  const ServedModel& model = serving.model;
   if (!model.text) return no_tokenizer();
   if (const auto error = refuse_unknown(body, {"tokens"})) return *error;
   const Value* tokens = body.find("tokens");

@@ -12,9 +12,9 @@ Reply metrics(const HttpRequest& request, const Service& service);
 Reply props(const HttpRequest& request, const Service& service);
 /// POST /tokenize {"content", "add_special": false, "parse_special": true, "with_pieces": false} ->
 /// {"tokens"}
-Result<Reply> tokenize(const HttpRequest& request, const Value& body, const ServedModel& model);
+Result<Reply> tokenize(const HttpRequest& request, const Value& body, const Serving& serving);
 /// POST /detokenize {"tokens"} -> {"content"}
-Result<Reply> detokenize(const HttpRequest& request, const Value& body, const ServedModel& model);
+Result<Reply> detokenize(const HttpRequest& request, const Value& body, const Serving& serving);
 
 /// The text of GET /metrics.
 std::string metrics_text(const engine::Metrics* engine, const HttpCounters& http);

@@ -14,6 +14,7 @@
 #include "engine/event.h"
 #include "engine/model_text.h"
 #include "engine/request.h"
+#include "http/chat_traits.h"
 
 namespace varve::http {
 
@@ -23,6 +24,7 @@ struct ServedModel {
   int64_t context = 0;
   int64_t created = 0;                      // seconds since 1970: when it was loaded
   const engine::ModelText* text = nullptr;  // null: token ids only
+  ChatTraits chat;                          // chat_traits(text->templates())
   engine::Sampling sampling;                // what it is sampled with where a request says nothing
   std::optional<int64_t> max_tokens;        // of an answer, where a request says nothing; nothing: what fits
 };
@@ -34,6 +36,11 @@ struct Failure {
   std::string field;         // the member that caused it, or ""
   double retry_after = 0.0;  // seconds; 0: no advice
 };
+
+/// What a request that was refused is answered with.
+inline Failure refusal(const RequestError& error) {
+  return {.status = error.field == "model" ? 404 : 400, .message = error.message, .field = error.field};
+}
 
 /// The headers of a request by lower-case name.
 class Headers {

@@ -17,7 +17,7 @@ struct Quick {
 
 /// Answered on a worker thread once the model is there. `body` is the request's JSON; null for a GET.
 struct Lookup {
-  Result<Reply> (*reply)(const HttpRequest& request, const Value& body, const ServedModel& model);
+  Result<Reply> (*reply)(const HttpRequest& request, const Value& body, const Serving& serving);
 };
 
 struct Route {

@@ -61,6 +61,24 @@ void syntax_seeds(const std::filesystem::path& dir) {
   }
 }
 
+// The byte before the body chooses the protocol.
+void protocol_seeds(const std::filesystem::path& dir) {
+  const char* const bodies[] = {
+      R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"}]},{"role":"assistant","tool_calls":[{"id":"c",)"
+      R"("function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"b"}],"tools":)"
+      R"([{"type":"function","function":{"name":"f","strict":true}}],"tool_choice":"required","stream":true})",
+      R"({"prompt":[[1,2],"a"],"n":2,"logprobs":3,"echo":true,"logit_bias":{"1":-100},"stop":["x"],"seed":-1})",
+      R"({"max_tokens":5,"system":[{"type":"text","text":"x-anthropic-billing-header: a=b; cch=1;"}],"messages":)"
+      R"([{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"x","is_error":true}]},)"
+      R"({"role":"system","content":"<total_tokens>5</total_tokens>"}],"thinking":{"type":"adaptive"}})",
+      R"({"messages":[{"role":"user","content":"a"}],"response_format":{"type":"json_schema","json_schema":{"name":)"
+      R"("x","schema":{"type":"object"}}},"guided_choice":["a.b"],"reasoning_effort":"low","top_k":-1})"};
+  for (int protocol = 0; protocol < 4; ++protocol)
+    for (size_t i = 0; i < std::size(bodies); ++i)
+      write_file(dir / (std::to_string(protocol) + "_" + std::to_string(i)),
+                 std::string(1, static_cast<char>(protocol)) + bodies[i]);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -73,5 +91,6 @@ int main(int count, char** arguments) {
   gguf_seeds(corpus / "gguf");
   config_seeds(corpus / "config");
   syntax_seeds(corpus / "syntax");
+  protocol_seeds(corpus / "protocol");
   return 0;
 }

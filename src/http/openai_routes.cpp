@@ -1,9 +1,22 @@
-// What a person copies to use the server with OpenAI's clients.
+// The paths of the OpenAI protocol, and what a person copies to use the server with its clients.
 #include <fmt/format.h>
 
-#include "http/clients.h"
+#include "http/openai_chat.h"
+#include "http/openai_completions.h"
+#include "http/protocol_files.h"
 
 namespace varve::http {
+
+std::vector<Route> openai_routes() {
+  return {{.method = "POST",
+           .path = "/v1/chat/completions",
+           .does = kOpenaiChat,
+           .error_body = kOpenaiChat.error_body},
+          {.method = "POST",
+           .path = "/v1/completions",
+           .does = kOpenaiCompletions,
+           .error_body = kOpenaiCompletions.error_body}};
+}
 
 std::vector<CopyLine> openai_copy_lines(const ServerAddress& address) {
   const std::string key = address.needs_key ? "YOUR-KEY" : "none";
