@@ -31,18 +31,17 @@ class Config : public Command {
     const ConfigFile config = read_config(file_);
     Table shown;
     shown.set("file", config.file.empty() ? Value() : Value(config.file));
-    if (!json_) fmt::print("config file: {}\n", config.file.empty() ? "none" : printable(config.file));
+    std::string lines =
+        fmt::format("config file: {}\n", config.file.empty() ? "none" : printable(config.file));
     for (const auto& command : all_commands()) {
       if (!command->has_settings()) continue;
       const std::string table = command->about().name;
       const auto settings =
           apply_settings(settings_of(*command), table, config, [](const std::string&) { return false; });
-      if (json_)
-        shown.set(table, as_value(settings));
-      else
-        print(table, settings);
+      shown.set(table, as_value(settings));
+      lines += as_lines(table, settings);
     }
-    if (json_) fmt::print("{}\n", json::dump(Value(std::move(shown))));
+    fmt::print("{}", json_ ? json::dump(Value(std::move(shown))) + "\n" : lines);
     return 0;
   }
 
@@ -57,14 +56,16 @@ class Config : public Command {
     }
     return Value(std::move(table));
   }
-  static void print(const std::string& table, const std::vector<Effective>& settings) {
-    fmt::print("\n[{}]\n", table);
+  static std::string as_lines(const std::string& table, const std::vector<Effective>& settings) {
+    std::string lines = fmt::format("\n[{}]\n", table);
     size_t width = 0;
     for (const Effective& setting : settings) width = std::max(width, setting.name.size());
     for (const Effective& setting : settings) {
       const std::string value = setting.value.is_null() ? "-" : json::dump(setting.value);
-      fmt::print("{:<{}}  {:<24}  {}\n", setting.name, width, printable(value), printable(setting.from));
+      lines +=
+          fmt::format("{:<{}}  {:<24}  {}\n", setting.name, width, printable(value), printable(setting.from));
     }
+    return lines;
   }
 
   std::optional<std::string> file_;

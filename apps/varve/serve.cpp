@@ -23,6 +23,7 @@ namespace varve::app {
 
 namespace {
 
+constexpr const char* kThisMachine = "127.0.0.1";
 constexpr int kMostSeconds = 86400;
 
 class Serve : public Command {
@@ -69,9 +70,9 @@ class Serve : public Command {
 
   ModelOptions model_;
   SamplingOptions sampling_;
-  std::string host_ = "127.0.0.1";
   std::optional<int64_t> port_ = 8080;
-  std::optional<std::string> host_option_, unix_, tls_cert_, tls_key_, key_file_, name_;
+  std::optional<std::string> host_ = kThisMachine;
+  std::optional<std::string> unix_, tls_cert_, tls_key_, key_file_, name_;
   std::vector<std::string> allow_hosts_, cors_origins_;
   bool insecure_ = false, log_requests_ = false;
   std::string log_format_ = "text";
@@ -84,7 +85,7 @@ class Serve : public Command {
 
 void Serve::declare_address(Options& options) {
   options.text({"--host", "HOST", "The address or name to listen on (default 127.0.0.1: this machine alone)"},
-               host_option_);
+               host_);
   options.integer({"--port", "N", "The port (default 8080); 0: one that is free"}, {0, 65535}, port_);
   options.text({"--unix", "PATH", "Listen on this Unix socket instead"}, unix_);
   options.text({"--tls-cert", "FILE", "A certificate with its chain, PEM: HTTPS"}, tls_cert_);
@@ -128,12 +129,12 @@ void Serve::declare_work(Options& options) {
 void Serve::check_usage() const {
   sampling_.check();
   if (unix_ && (tls_cert_ || tls_key_)) throw UsageError("--unix and TLS exclude each other: it is local");
-  if (unix_ && host_option_) throw UsageError("--unix and --host exclude each other");
+  if (unix_ && host_ != kThisMachine) throw UsageError("--unix and --host exclude each other");
   if (name_ && name_->empty()) throw UsageError("--name: the word is empty");
 }
 
 http::ServerOptions Serve::server_options() const {
-  http::ServerOptions options{.host = host_option_.value_or(host_),
+  http::ServerOptions options{.host = *host_,
                               .port = static_cast<int>(*port_),
                               .unix_socket = unix_.value_or(""),
                               .tls_certificate = tls_cert_.value_or(""),
@@ -222,6 +223,7 @@ http::Serving Serve::serving(runtime::LoadedModel& model, engine::EngineThread& 
                         .engine = &model.engine(),
                         .thread = &thread,
                         .settings = shown_settings()};
+  if (serving.model.text) serving.model.chat = http::chat_traits(serving.model.text->templates());
   Table sampling;
   sampling.set("temperature", serving.model.sampling.temperature);
   sampling.set("top_k", serving.model.sampling.top_k);
@@ -256,11 +258,13 @@ struct StopFirst {
 int Serve::run() {
   check_usage();
   read_keys();
-  http::Server server(server_options(), keys_);
+  std::unique_ptr<http::Server> made;
   {
-    const SignalMask mask;
-    server.start();
+    const SignalMask mask;  // its threads take no signals
+    made = std::make_unique<http::Server>(server_options(), keys_);
+    made->start();
   }
+  http::Server& server = *made;
   const store::Located located = locate_model(open_store(), model_.model);
   const SignalWatch watch([&](int times) { on_end(server, times); }, [this] { reload(); });
   const auto model = load_model(located, model_,

@@ -19,10 +19,14 @@ bool has_channels(const SyntaxChoice& syntax) {
   return std::holds_alternative<text::syntax::ChannelForm>(syntax.tools->forms.front());
 }
 
-/// Calls of this model begin with a marker, so that text that begins like one is one.
+/// Every call of this model begins with a marker, so that text that begins like one is one. A bracket is
+/// none: an answer may begin with it.
 bool marks_calls(const SyntaxChoice& syntax) {
+  if (has_channels(syntax)) return true;
   const auto& openers = syntax.tools->openers;
-  return has_channels(syntax) || (!openers.empty() && !openers.front().bare && !syntax.tools->begins_open);
+  return !openers.empty() && !syntax.tools->begins_open &&
+         std::none_of(openers.begin(), openers.end(),
+                      [](const auto& opener) { return opener.text.size() == 1; });
 }
 
 class Planner {
@@ -88,8 +92,7 @@ class Planner {
     open_before(plan);
     if (!may_call()) return std::nullopt;
     if (!marks_calls(syntax_)) return no_mix();
-    for (const auto& opener : syntax_.tools->openers)
-      if (!opener.bare) add_opening(plan, opener.text, Opening::Kind::call);
+    for (const auto& opener : syntax_.tools->openers) add_opening(plan, opener.text, Opening::Kind::call);
     return tools_.any_strict ? strict_call(plan.call_grammar) : std::nullopt;
   }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "core/log.h"
@@ -22,12 +21,6 @@ constexpr size_t kLongestOpening = 256;
 
 double seconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
-}
-
-/// Below 2^53, so that JSON carries it whole and it can be given back.
-uint64_t fresh_seed() {
-  std::random_device device;  // of this call: engines run on threads of their own, and it is not to be shared
-  return ((uint64_t{device()} << 32) | device()) >> 11;
 }
 
 Usage usage_of(const Sequence& sequence) {
@@ -109,46 +102,8 @@ Result<RequestId> Engine::submit(Request request, Sink sink) {
   return submit(std::move(prepared.value()), std::move(sink));
 }
 
-Engine::TokenLimit Engine::token_limit(const Request& request, int64_t prompt_tokens) const {
-  const int64_t room = context_ - prompt_tokens;
-  const bool all = !request.limits.max_tokens || *request.limits.max_tokens > room;
-  return {.tokens = prompt_tokens + (all ? room : *request.limits.max_tokens), .of_context = all};
-}
-
-RequestId Engine::submit(Prepared prepared, Sink sink) {
-  Request& request = prepared.request;
-  auto sequence = std::make_unique<Sequence>(pages_);
-  sequence->id = ++last_id_;
-  sequence->tokens = std::move(prepared.ids);
-  sequence->prompt_tokens = sequence->length();
-  const TokenLimit limit = token_limit(request, sequence->length());
-  sequence->limit = limit.tokens;
-  sequence->context_limits = limit.of_context;
-  sequence->position_class = model_.position_class(sequence->limit);
-  sequence->seed = request.sampling.seed ? *request.sampling.seed : fresh_seed();
-  if (request.sampling.penalised()) sequence->history.add_prompt(sequence->tokens);
-  sequence->tools = std::make_unique<const text::syntax::ToolSet>(std::move(prepared.tools));
-  sequence->guide = AnswerGuide(std::move(prepared.guide));
-  if (codec_) sequence->text = answer_text(request, *sequence, prepared.in_thought);
-  sequence->sampling = std::move(request.sampling);
-  sequence->limits = std::move(request.limits);
-  sequence->stream = request.stream;
-  sequence->unsent.choice = sequence->choice;
-  sequence->prefix = {.root = PrefixCache::root(request.cache.name_space, sequence->position_class),
-                      .remember = request.cache.remember,
-                      .comes_back = std::holds_alternative<text::ChatInput>(request.prompt),
-                      .name_space = std::move(request.cache.name_space),
-                      .marks = std::move(prepared.marks)};
-  sequence->sink = std::move(sink);
-  sequence->submitted = prepared.submitted == Clock::time_point{} ? Clock::now() : prepared.submitted;
-  scheduler_.enqueue(std::move(sequence));
-  return last_id_;
-}
-
 bool Engine::cancel(RequestId id) {
-  Sequence* sequence = scheduler_.find(id);
-  if (!sequence || sequence->cancelled) return false;
-  sequence->cancelled = true;
+  if (!scheduler_.cancel(id)) return false;
   if (!in_step_) end_cancelled();
   return true;
 }
@@ -185,8 +140,11 @@ bool Engine::run_step() {
   runner_.forward(plan.step);
   pace_.ran(plan.step.rows(), seconds(begin, Clock::now()));
   scheduler_.ran();
-  for (size_t i = 0; i < plan.sampling.size(); ++i)
-    if (!plan.sampling[i]->cancelled) sample(*plan.sampling[i], runner_.logits(i));
+  for (size_t i = 0; i < plan.sampling.size(); ++i) {
+    if (plan.sampling[i]->cancelled) continue;
+    for (Sequence* const sequence : with_other_choices(*plan.sampling[i]))
+      if (!sequence->cancelled) sample(*sequence, runner_.logits(i));
+  }
   in_step_ = false;
   end_cancelled();
   return !scheduler_.idle();
@@ -195,16 +153,6 @@ bool Engine::run_step() {
 void Engine::run() {
   while (run_step()) {
   }
-}
-
-AnswerText Engine::answer_text(const Request& request, const Sequence& sequence, bool in_thought) const {
-  const AnswerForm& form = request.form;
-  return {codec_->decoder(request.prompt, sequence.tokens, form.read),
-          request.limits.stop,
-          {.syntax = form.read ? codec_->syntax() : nullptr,
-           .tools = form.tools == AnswerForm::Tools::none ? nullptr : sequence.tools.get(),
-           .in_thought = in_thought,
-           .one_call = !form.parallel_tools}};
 }
 
 void Engine::sample(Sequence& sequence, std::span<const float> logits) {
@@ -292,7 +240,14 @@ void Engine::finish(Sequence& sequence, FinishEvent event) {
   event.timings = timings_of(*ended);
   event.seed = ended->seed;
   ended->release();
-  ended->sink(std::move(event));
+  const auto others = std::move(ended->others);
+  const Sink sink = std::move(ended->sink);
+  sink(event);
+  for (const auto& other : others) {  // which waited with it
+    event.choice = other->choice;
+    event.seed = other->seed;
+    sink(event);
+  }
 }
 
 void Engine::fail(Sequence& sequence, RequestError error) {

@@ -107,7 +107,10 @@ class Engine {
   Result<std::vector<int32_t>> encode(const Request& request) const;
   std::vector<int32_t> with_seen_answers(const Request& request, std::vector<int32_t> ids) const;
   void admit();
-  AnswerText answer_text(const Request& request, const Sequence& sequence, bool in_thought) const;
+  std::unique_ptr<Sequence> make_choice(const Prepared& prepared, int32_t choice, uint64_t seed,
+                                        AnswerGuide::Plan guide);
+  /// The sequence, and all that waited for it to compute their prompt, which is now theirs as well.
+  std::vector<Sequence*> with_other_choices(Sequence& first);
   Result<std::span<const uint32_t>> allowed(Sequence& sequence);
   std::optional<RequestError> read(Sequence& sequence, int32_t id, std::vector<Piece>& pieces);
   void sample(Sequence& sequence, std::span<const float> logits);

@@ -45,26 +45,41 @@ bool PrefixCache::has_room(const Sequence& sequence) const {
 }
 
 bool PrefixCache::start(Sequence& sequence, bool alone) {
+  bool all = start_one(sequence, alone);
+  for (const auto& other : sequence.others) all = all && set_aside(*other);
+  if (!all) {
+    sequence.release();
+    for (const auto& other : sequence.others) other->release();
+    return false;
+  }
+  const int64_t known = sequence.computed();
+  sequence.cached_tokens = known;
+  sequence.prefix.left = known;
+  sequence.remembered_tokens = sequence.prefix.remember ? sequence.prompt_tokens - known : 0;
+  known_tokens_ += known;
+  new_tokens_ += sequence.prompt_tokens - known;
+  return true;
+}
+
+/// Room for a further choice's own pages and state, until the prompt is there to be shared.
+bool PrefixCache::set_aside(Sequence& choice) {
+  if (!find_slot()) return false;
+  choice.slot = *slots_.take();
+  while (!choice.pages.reserve(choice.pages_beyond_prompt() * state::kPageTokens))
+    if (!tree_.evict_block()) return false;
+  return true;
+}
+
+bool PrefixCache::start_one(Sequence& sequence, bool alone) {
   if (!find_slot()) return false;
   const auto match = tree_.find(sequence.prefix.root, sequence.tokens, sequence.length() - 1);
   sequence.pages.begin_with(match.pages(), match.tokens);
-  if (!alone && !has_room(sequence)) {
-    sequence.release();
-    return false;
-  }
+  if (!alone && !has_room(sequence)) return false;
   tree_.touch(match);
   // Before anything makes way: the snapshot may be among it.
   sequence.slot = match.snapshot ? *slots_.copy(*match.snapshot) : *slots_.take();
-  while (!sequence.pages.reserve(sequence.limit - 1)) {
-    if (tree_.evict_block()) continue;
-    sequence.release();
-    return false;
-  }
-  sequence.cached_tokens = match.tokens;
-  sequence.prefix.left = match.tokens;
-  sequence.remembered_tokens = sequence.prefix.remember ? sequence.prompt_tokens - match.tokens : 0;
-  known_tokens_ += match.tokens;
-  new_tokens_ += sequence.prompt_tokens - match.tokens;
+  while (!sequence.pages.reserve(sequence.limit - 1))
+    if (!tree_.evict_block()) return false;
   return true;
 }
 

@@ -31,8 +31,9 @@ class PrefixCache {
   /// The same once `leader`, which runs, has come so far with its prompt; 0 when it has nothing to come.
   int64_t known_after(const Sequence& leader, const Sequence& sequence) const;
 
-  /// Gives the fresh sequence its known beginning, a slot, and the promise of every page it can need. False,
-  /// and the sequence holds nothing, when that has to wait for others to end; never when it is `alone`.
+  /// Gives the fresh sequence its known beginning, a slot, and the promise of every page that it and its
+  /// other choices can need. False, and they hold nothing, when that has to wait for others to end; never
+  /// when it is `alone`.
   bool start(Sequence& sequence, bool alone);
   /// Rows that its next step may have.
   int64_t rows_to_mark(const Sequence& sequence) const;
@@ -57,6 +58,8 @@ class PrefixCache {
   bool recurrent() const { return slots_.slot_bytes() > 0; }
   bool find_slot();
   bool has_room(const Sequence& sequence) const;
+  bool start_one(Sequence& sequence, bool alone);
+  bool set_aside(Sequence& choice);
   void leave(Sequence& sequence, int64_t tokens, state::Slot snapshot);
 
   state::PagePool& pages_;

@@ -54,7 +54,7 @@ std::optional<RequestError> Engine::refuse_choices(const Request& request, int64
         fmt::format("{} choices, but at most {} answers run at once", choices, scheduler_.max_sequences()),
         "choices"};
   const int64_t limit = token_limit(request, prompt_tokens).tokens;
-  const int64_t shared = (prompt_tokens - 1) / state::kPageTokens;
+  const int64_t shared = prompt_tokens / state::kPageTokens;
   const int64_t needed = shared + choices * (state::pages_for(limit - 1) - shared);
   if (needed > pages_.pages())
     return RequestError{
@@ -63,6 +63,12 @@ std::optional<RequestError> Engine::refuse_choices(const Request& request, int64
                     choices, limit - prompt_tokens, needed, pages_.pages()),
         "choices"};
   return std::nullopt;
+}
+
+Engine::TokenLimit Engine::token_limit(const Request& request, int64_t prompt_tokens) const {
+  const int64_t room = context_ - prompt_tokens;
+  const bool all = !request.limits.max_tokens || *request.limits.max_tokens > room;
+  return {.tokens = prompt_tokens + (all ? room : *request.limits.max_tokens), .of_context = all};
 }
 
 Result<std::vector<int32_t>> Engine::encode(const Request& request) const {

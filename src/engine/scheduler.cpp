@@ -1,20 +1,34 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace varve::engine {
 
 void Scheduler::admit(Clock::time_point now) {
   for (auto next = waiting_.begin(); next != waiting_.end();) {
-    if (static_cast<int64_t>(running_.size()) >= max_sequences_) return;
+    if (static_cast<int64_t>(running_.size() + (*next)->others.size()) >= max_sequences_) return;
     if (waits_for_another(**next)) {
       ++next;
       continue;
     }
     if (!cache_.start(**next, running_.empty())) return;
-    (*next)->started = now;
-    running_.push_back(std::move(*next));
+    run(std::move(*next), now);
     next = waiting_.erase(next);
+  }
+}
+
+void Scheduler::run(std::unique_ptr<Sequence> sequence, Clock::time_point now) {
+  sequence->started = now;
+  auto others = std::move(sequence->others);
+  const Sequence* const first = sequence.get();
+  running_.push_back(std::move(sequence));
+  for (auto& other : others) {
+    other->first = first;
+    other->started = now;
+    other->cached_tokens = first->cached_tokens;
+    other->remembered_tokens = first->remembered_tokens;
+    running_.push_back(std::move(other));
   }
 }
 
@@ -41,6 +55,7 @@ std::vector<int64_t> Scheduler::share_rows(int64_t left) const {
   std::vector<int64_t> rows(running_.size(), 0);
   std::vector<size_t> prompts;  // oldest first
   for (size_t i = 0; i < running_.size(); ++i) {
+    if (running_[i]->first) continue;
     if (running_[i]->pending() > 1) {
       prompts.push_back(i);
     } else {
@@ -88,26 +103,22 @@ Plan Scheduler::plan(int64_t most) {
   return plan;
 }
 
-namespace {
-
-template <class Wanted>
-Sequence* find_in(const std::deque<std::unique_ptr<Sequence>>& waiting,
-                  const std::vector<std::unique_ptr<Sequence>>& running, const Wanted& wanted) {
-  for (const auto& sequence : waiting)
-    if (wanted(*sequence)) return sequence.get();
-  for (const auto& sequence : running)
-    if (wanted(*sequence)) return sequence.get();
-  return nullptr;
-}
-
-}  // namespace
-
-Sequence* Scheduler::find(RequestId id) {
-  return find_in(waiting_, running_, [&](const Sequence& s) { return s.id == id; });
+bool Scheduler::cancel(RequestId request) {
+  bool any = false;
+  const auto mark = [&](Sequence& sequence) {
+    if (sequence.request == request && !std::exchange(sequence.cancelled, true)) any = true;
+  };
+  for (const auto& sequence : waiting_) mark(*sequence);
+  for (const auto& sequence : running_) mark(*sequence);
+  return any;
 }
 
 Sequence* Scheduler::find_cancelled() {
-  return find_in(waiting_, running_, [](const Sequence& s) { return s.cancelled; });
+  for (const auto& sequence : waiting_)
+    if (sequence->cancelled) return sequence.get();
+  for (const auto& sequence : running_)
+    if (sequence->cancelled) return sequence.get();
+  return nullptr;
 }
 
 std::unique_ptr<Sequence> Scheduler::remove(RequestId id) {

@@ -2,9 +2,10 @@
 // Decides who runs: takes sequences, makes Steps, and owns everything that outlives a step. One thread.
 //
 // Admission, first come first served: a sequence starts when a place is free and all pages it can ever
-// need are promised to it, so nothing that has started ever waits for memory. What earlier requests left
-// behind (PrefixCache) makes way, the oldest first. One whose beginning is being computed by another right
-// now waits until it is there, and lets others pass: what it waits for runs and waits for nothing.
+// need are promised to it, so nothing that has started ever waits for memory. The choices of one request
+// start together. What earlier requests left behind (PrefixCache) makes way, the oldest first. One whose
+// beginning is being computed by another right now waits until it is there, and lets others pass: what it
+// waits for runs and waits for nothing.
 //
 // Steps: at most as many rows as plan() is told. Sequences with one row to compute come first, so that
 // running answers keep their pace while long prompts are computed. Of the rows that are left the oldest
@@ -43,8 +44,8 @@ class Scheduler {
   /// The step has run.
   void ran();
 
-  /// Null when it neither waits nor runs.
-  Sequence* find(RequestId id);
+  /// Marks all choices of a request as cancelled. False when there are none, or they are so already.
+  bool cancel(RequestId request);
   /// The first that is marked as cancelled, or null.
   Sequence* find_cancelled();
   /// Takes it out, with all it holds.
@@ -59,6 +60,7 @@ class Scheduler {
 
  private:
   bool waits_for_another(Sequence& sequence) const;
+  void run(std::unique_ptr<Sequence> sequence, Clock::time_point now);
   std::vector<int64_t> share_rows(int64_t left) const;
 
   int64_t max_sequences_;

@@ -23,7 +23,8 @@ using Clock = std::chrono::steady_clock;
 struct Sequence {
   explicit Sequence(state::PagePool& pool) : pages(pool) {}
 
-  RequestId id = 0;
+  RequestId id = 0;       // its own
+  RequestId request = 0;  // the same for all choices of one
   Sampling sampling;
   Limits limits;
   bool stream = true;
@@ -63,11 +64,20 @@ struct Sequence {
   AnswerEvent unsent;  // gathered for a request that does not stream
   bool cancelled = false;
 
+  /// The first of several choices has the others here while it waits.
+  std::vector<std::unique_ptr<Sequence>> others;
+  /// Of a choice that runs: the first one, which computes the prompt for it. Null from then on.
+  const Sequence* first = nullptr;
+
   Clock::time_point submitted, started, first_token, last_token;
 
   int64_t length() const { return static_cast<int64_t>(tokens.size()); }
   int64_t computed() const { return pages.length(); }
   int64_t pending() const { return length() - computed(); }
+  /// Pages that a further choice will need of its own when the prompt is there.
+  int64_t pages_beyond_prompt() const {
+    return state::pages_for(limit - 1) - prompt_tokens / state::kPageTokens;
+  }
   int64_t sampled() const { return length() - prompt_tokens; }
   /// Gives back pages and slot.
   void release() {

@@ -60,7 +60,7 @@ void Answer::prepare() {
   }
   Result<Call> call = parts_.protocol.decode(body.value(), parts_.request.headers, parts_.serving.model);
   if (!call) {
-    failure_ = Failure{.status = 400, .message = call.error().message, .field = call.error().field};
+    failure_ = refusal(call.error());
     return;
   }
   stream_ = call.value().stream;
@@ -70,7 +70,7 @@ void Answer::prepare() {
     const int32_t count = request.choices;
     Result<engine::Prepared> prepared = parts_.serving.engine->prepare(std::move(request));
     if (!prepared) {
-      failure_ = Failure{.status = 400, .message = prepared.error().message, .field = prepared.error().field};
+      failure_ = refusal(prepared.error());
       return;
     }
     ready_.push_back(std::move(prepared.value()));

@@ -1,18 +1,17 @@
-#include "http/anthropic_routes.h"
-
+// The paths of the Anthropic protocol, and what a person copies to use the server with its clients.
 #include <fmt/format.h>
 
-#include "engine/engine.h"
 #include "http/anthropic_messages.h"
+#include "http/protocol_files.h"
 
 namespace varve::http {
 
 namespace {
 
 Result<Reply> count_tokens(const HttpRequest& request, const Value& body, const Serving& serving) {
-  auto asked = anthropic_count_decode(body, request.headers, serving.model);
-  if (!asked) return asked.error();
-  const auto prepared = serving.engine->prepare(std::move(asked.value()));
+  Result<engine::Request> wanted = anthropic_count_decode(body, request.headers, serving.model);
+  if (!wanted) return wanted.error();
+  const Result<engine::Prepared> prepared = serving.engine->prepare(std::move(wanted.value()));
   if (!prepared) return prepared.error();
   return Reply{.body = anthropic_count_body(prepared.value().ids.size())};
 }

@@ -425,10 +425,7 @@ asio::awaitable<void> Connection::answer_with(const Lookup& lookup) {
       const Result<Value> body =
           request_.method == "POST" ? read_json_body(request_) : Result<Value>(Value());
       Result<Reply> result = body ? lookup.reply(request_, body.value(), serving) : body.error();
-      made = result ? std::move(result.value())
-                    : failure_reply(
-                          {.status = 400, .message = result.error().message, .field = result.error().field},
-                          error_body);
+      made = result ? std::move(result.value()) : failure_reply(refusal(result.error()), error_body);
     } catch (const std::exception& error) {
       log::error(std::string("a request failed unexpectedly: ") + error.what());
       made = failure_reply({.status = 500, .message = "The server failed on this request."}, error_body);
@@ -459,7 +456,7 @@ asio::awaitable<void> Connection::answer_with(const Protocol& protocol) {
     }
     if (gone_) answer.gone();
     if (answer.ended() && (drained() || gone_)) break;
-    if (out_.size() > limits().unsent_bytes && !std::exchange(slow, true)) {
+    if (unsent() > limits().unsent_bytes && !std::exchange(slow, true)) {
       ++counters().clients_slow;
       answer.break_off({.status = 503, .message = "The answer was not read as fast as it was written."});
       continue;

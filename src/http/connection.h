@@ -79,6 +79,7 @@ class Connection final : public Exchange {
   void start_reading();
   void start_writing();
   bool drained() const { return out_.empty() && sending_.empty(); }
+  size_t unsent() const { return out_.size() + sending_.size() - sent_; }
   bool stuck(Clock::time_point now) const { return !drained() && now - progress_ >= limits().write_time; }
   void hang_up();
   asio::awaitable<bool> shake_hands();

@@ -1,9 +1,9 @@
-#include "http/openai_routes.h"
-
+// The paths of the OpenAI protocol, and what a person copies to use the server with its clients.
 #include <fmt/format.h>
 
 #include "http/openai_chat.h"
 #include "http/openai_completions.h"
+#include "http/protocol_files.h"
 
 namespace varve::http {
 
@@ -11,11 +11,11 @@ std::vector<Route> openai_routes() {
   return {{.method = "POST",
            .path = "/v1/chat/completions",
            .does = kOpenaiChat,
-           .error_body = openai_error_body},
+           .error_body = kOpenaiChat.error_body},
           {.method = "POST",
            .path = "/v1/completions",
            .does = kOpenaiCompletions,
-           .error_body = openai_error_body}};
+           .error_body = kOpenaiCompletions.error_body}};
 }
 
 std::vector<CopyLine> openai_copy_lines(const ServerAddress& address) {

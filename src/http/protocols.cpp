@@ -1,51 +1,50 @@
 #include "http/protocols.h"
 
+#include <span>
+
 #include "http/anthropic_messages.h"
 #include "http/anthropic_models.h"
-#include "http/anthropic_routes.h"
 #include "http/openai_common.h"
 #include "http/openai_models.h"
-#include "http/openai_routes.h"
+#include "http/protocol_files.h"
 
 namespace varve::http {
 
 namespace {
 
-// Two protocols have their models at one path; the headers say whose words are wanted.
+std::span<const ServedModel> models_of(const Serving& serving) { return {&serving.model, 1}; }
 
-Result<Reply> list_models(const HttpRequest& request, const Value&, const Serving& serving) {
-  const std::span models(&serving.model, 1);
-  return Reply{.body = speaks_anthropic(request.headers) ? anthropic_models_body(models)
-                                                         : openai_models_body(models)};
+// Two protocols have these paths; a client's headers say which one it speaks.
+
+Result<Reply> models(const HttpRequest& request, const Value&, const Serving& serving) {
+  return Reply{.body = speaks_anthropic(request.headers) ? anthropic_models_body(models_of(serving))
+                                                         : openai_models_body(models_of(serving))};
 }
 
-Result<Reply> show_model(const HttpRequest& request, const Value&, const Serving& serving) {
-  const std::span models(&serving.model, 1);
-  const bool anthropic = speaks_anthropic(request.headers);
-  auto body =
-      anthropic ? anthropic_model_body(models, request.rest) : openai_model_body(models, request.rest);
+Result<Reply> model(const HttpRequest& request, const Value&, const Serving& serving) {
+  auto body = speaks_anthropic(request.headers) ? anthropic_model_body(models_of(serving), request.rest)
+                                                : openai_model_body(models_of(serving), request.rest);
   if (body) return Reply{.body = std::move(*body)};
   return failure_reply({.status = 404,
-                        .message = "There is no model of this name; the one that is served is called \"" +
-                                   serving.model.name + "\".",
+                        .message = "There is no such model here; '" + serving.model.name + "' is.",
                         .field = "model"},
-                       anthropic ? anthropic_error_body : openai_error_body);
+                       speaks_anthropic(request.headers) ? anthropic_error_body : openai_error_body);
 }
 
-std::vector<Route> model_routes() {
-  return {
-      {.method = "GET", .path = "/v1/models", .does = Lookup{list_models}, .error_body = openai_error_body},
-      {.method = "GET", .path = "/v1/models/*", .does = Lookup{show_model}, .error_body = openai_error_body}};
+std::vector<Route> shared_routes() {
+  return {{.method = "GET", .path = "/v1/models", .does = Lookup{models}, .error_body = openai_error_body},
+          {.method = "GET", .path = "/v1/models/*", .does = Lookup{model}, .error_body = openai_error_body}};
 }
 
-std::vector<CopyLine> nothing_to_copy(const ServerAddress&) { return {}; }
+std::vector<CopyLine> nothing(const ServerAddress&) { return {}; }
 
 }  // namespace
 
 const std::vector<ProtocolFile>& protocols() {
-  static const std::vector<ProtocolFile> all{{.routes = openai_routes, .copy_lines = openai_copy_lines},
-                                             {.routes = anthropic_routes, .copy_lines = anthropic_copy_lines},
-                                             {.routes = model_routes, .copy_lines = nothing_to_copy}};
+  static const std::vector<ProtocolFile> all{
+      {.routes = shared_routes, .copy_lines = nothing},
+      {.routes = openai_routes, .copy_lines = openai_copy_lines},
+      {.routes = anthropic_routes, .copy_lines = anthropic_copy_lines}};
   return all;
 }
 

@@ -51,7 +51,10 @@ std::string told(const std::vector<Piece>& pieces) {
 
 class AnswerTest : public testing::Test {
  protected:
-  AnswerTest() : text_(test::byte_assets(markers(), kTemplate)), model_(256 + 5) {
+  AnswerTest() : AnswerTest(markers(), kTemplate) {}
+  AnswerTest(const std::vector<Marker>& its_markers, const char* its_template)
+      : text_(test::byte_assets(its_markers, its_template)),
+        model_(256 + static_cast<int64_t>(its_markers.size())) {
     auto made = Engine::create(model_, test::no_backend(), &text_, {.step_seconds = 0, .stop_ids = {256}});
     engine_ = std::move(made.value());
   }
@@ -286,6 +289,73 @@ TEST_F(AnswerTest, ToolsThatMakeNoSenseAreRefused) {
             "tools: tools[1]: there are two tools called \"a\"");
   EXPECT_EQ(refusal(R"([{"type": "function", "function": {"name": "a", "parameters": 3}}])").substr(0, 6),
             "tools:");
+}
+
+/// A model whose answers are messages in channels.
+class ChannelTest : public AnswerTest {
+ protected:
+  ChannelTest()
+      : AnswerTest(channel_markers(),
+                   "{%- for m in messages %}<|start|>{{ m.role }}<|message|>"
+                   "{{ m.content }}<|end|>{% endfor %}{{ tools }}"
+                   "reasoning_effort={{ reasoning_effort }}"
+                   "{#<|channel|>analysis#}<|start|>assistant") {}
+  static std::vector<Marker> channel_markers() {
+    std::vector<Marker> all;
+    for (const char* text :
+         {"<|return|>", "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>", "<|call|>"})
+      all.push_back({text, true});
+    return all;
+  }
+  static constexpr const char* kThought = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant";
+  static constexpr const char* kFinal = "<|channel|>final<|message|>";
+};
+
+TEST_F(ChannelTest, IsRead) {
+  EXPECT_EQ(answer(chat(), std::string(kThought) + kFinal + "yes"), "thought(hm)said(yes)");
+  EXPECT_EQ(
+      answer(chat(true),
+             std::string(kThought) +
+                 "<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{\"city\": \"X\"}"),
+      "thought(hm)call(weather {\"city\": \"X\"})");
+  Request request = chat();
+  request.reasoning.effort = "low";
+  EXPECT_EQ(answer(request, std::string(kFinal) + "yes"), "said(yes)");
+  request.reasoning = {.enabled = false};
+  EXPECT_EQ(answer(request, "").substr(0, 18), "reasoning.enabled:");
+}
+
+TEST_F(ChannelTest, ABudgetLeadsToTheAnswer) {
+  Request request = chat();
+  request.reasoning.budget = 3;
+  // It wants to go on where the markers were written for it.
+  const std::string markers = "<|end|><|start|>assistant<|channel|>final<|message|>";
+  EXPECT_EQ(
+      answer(request, "<|channel|>analysis<|message|>abc" + std::string(ids(markers).size(), '.') + "yes"),
+      "thought(ab)said(.yes)");
+}
+
+TEST_F(ChannelTest, AGrammarHoldsTheAnswerBehindTheThought) {
+  Request request = chat();
+  request.form.grammar = Grammar{.kind = text::GrammarKind::regex, .text = "(yes|no)"};
+  EXPECT_EQ(answer(request, std::string(kThought) + kFinal + "no way"), "thought(hm)said(no)");
+  EXPECT_EQ(answer(request, std::string(kFinal) + "yes"), "said(yes)");
+  request.reasoning.budget = 2;
+  const std::string markers = "<|end|><|start|>assistant<|channel|>final<|message|>";
+  EXPECT_EQ(
+      answer(request, "<|channel|>analysis<|message|>a" + std::string(ids(markers).size(), '.') + "yes"),
+      "thought(a)said(yes)");
+}
+
+TEST_F(ChannelTest, CallsAreHeldToTheSchema) {
+  Request request = chat(true);
+  const std::string call =
+      "<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{\"city\": \"";
+  input(request).tools = weather_tool(true);
+  EXPECT_EQ(answer(request, kThought + call + "Xyz\"}"), "thought(hm)call(weather {\"city\": \"Rom\"})");
+  EXPECT_EQ(answer(request, kThought + std::string(kFinal) + "free"), "thought(hm)said(free)");
+  request.form.tools = AnswerForm::Tools::required;
+  EXPECT_EQ(answer(request, kThought + call + "Ulm\"}"), "thought(hm)call(weather {\"city\": \"Ulm\"})");
 }
 
 }  // namespace

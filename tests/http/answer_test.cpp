@@ -153,8 +153,8 @@ TEST(Answer, OfAClientThatReadsLateHasOneEnd) {
   ServerSetup setup;
   setup.options.limits.unsent_bytes = 2000;
   TestServer server(std::move(setup));
+  server.model().step_microseconds = 2'000;  // the answer is not told before the client is found slow
   HttpClient slow(server.port());
-  slow.small_buffer();
   ASSERT_TRUE(slow.send(request_text("POST", "/ask", kLongAnswer)));
   ASSERT_TRUE(
       test::within(milliseconds(20'000), [&] { return server.server().counters().clients_slow > 0; }));

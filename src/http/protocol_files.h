@@ -1,5 +1,5 @@
 #pragma once
-// The routes of OpenAI's protocols (chat completions and completions), and what a person copies to use them.
+// What each protocol's file gives to the list in protocols.cpp: ProtocolFile's members.
 #include <vector>
 
 #include "http/protocols.h"
@@ -8,5 +8,8 @@ namespace varve::http {
 
 std::vector<Route> openai_routes();
 std::vector<CopyLine> openai_copy_lines(const ServerAddress& address);
+
+std::vector<Route> anthropic_routes();
+std::vector<CopyLine> anthropic_copy_lines(const ServerAddress& address);
 
 }  // namespace varve::http
