@@ -146,7 +146,7 @@ bool TestServer::nothing_is_held(std::chrono::milliseconds wait) {
   return within(wait, [&] {
     const engine::Metrics metrics = thread_->metrics();
     return thread_->unfinished() == 0 && metrics.engine.running == 0 && metrics.engine.waiting == 0 &&
-           metrics.engine.pages_held == 0 && metrics.engine.pages_promised == 0 &&
+           metrics.engine.pages_held == metrics.engine.prefix.pages && metrics.engine.pages_promised == 0 &&
            server_->counters().in_flight == 0;
   });
 }
