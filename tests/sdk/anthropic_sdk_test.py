@@ -10,7 +10,7 @@ import anthropic
 URL = sys.argv.pop(1) if len(sys.argv) > 1 else "http://127.0.0.1:8080"
 HELLO = [{"role": "user", "content": "Say hello."}]
 TOOLS = [
-    {"name": "get_weather", "description": "The weather in a city", "strict": True,
+    {"name": "get_weather", "description": "The weather in a city",
      "input_schema": {"type": "object", "properties": {"city": {"type": "string", "maxLength": 12}},
                       "required": ["city"], "additionalProperties": False}},
     {"name": "add", "description": "Adds", "cache_control": {"type": "ephemeral"},

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 URL = sys.argv.pop(1) if len(sys.argv) > 1 else "http://127.0.0.1:8080"
 HELLO = [{"role": "user", "content": "Say hello."}]
 TOOLS = [
-    {"type": "function", "function": {"name": "get_weather", "description": "The weather in a city", "strict": True,
+    {"type": "function", "function": {"name": "get_weather", "description": "The weather in a city",
      "parameters": {"type": "object", "properties": {"city": {"type": "string", "maxLength": 12}},
                     "required": ["city"], "additionalProperties": False}}},
     {"type": "function", "function": {"name": "add", "description": "Adds two numbers",

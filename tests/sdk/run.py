@@ -10,6 +10,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -34,14 +35,25 @@ def command(script):
     return [python, str(script)]
 
 
-def model_of(varve):
+def model_file():
+    """The default model's file: VARVE_TEST_SMOLLM2, else where `varve pull smollm2` puts it."""
     named = os.environ.get("VARVE_TEST_SMOLLM2", "")
-    if named:
-        return named
-    stored = subprocess.run([varve, "list"], capture_output=True, text=True)
-    if "smollm2" not in stored.stdout:
-        skip("the model smollm2: varve pull smollm2")
-    return "smollm2"
+    home = pathlib.Path(os.environ.get("VARVE_HOME", "") or pathlib.Path.home() / ".cache/varve")
+    found = [pathlib.Path(named)] if named else sorted(home.glob("models/smollm2/*.gguf"))
+    if not found or not found[0].exists():
+        skip("the model smollm2 (varve pull smollm2, or VARVE_TEST_SMOLLM2)")
+    return found[0]
+
+
+def card(model, config):
+    """A card for it that says how it writes calls: its template shows none, and the tests ask for some."""
+    folder = pathlib.Path(config, "varve/models")
+    folder.mkdir(parents=True)
+    (folder / "sdk-test.toml").write_text(
+        f"""title = "For the tests"\nlicence = "Apache-2.0"\n
+[answers]\ntools = "hermes"\n
+[source]\nkind = "path"\npath = "{model}"\n""")
+    return "sdk-test"
 
 
 def free_port():
@@ -64,15 +76,17 @@ def wait_until_ready(url, server):
 
 def main(varve, script):
     test = command(pathlib.Path(script))
+    model = model_file()
     url = f"http://127.0.0.1:{free_port()}"
-    arguments = [varve, "serve", model_of(varve), "--port", url.rsplit(":", 1)[1]]
-    with subprocess.Popen(arguments) as server:
-        try:
-            wait_until_ready(url, server)
-            result = subprocess.run([*test, url], check=False).returncode
-        finally:
-            server.terminate()
-            server.wait(60)
+    with tempfile.TemporaryDirectory() as config:
+        arguments = [varve, "serve", card(model, config), "--port", url.rsplit(":", 1)[1]]
+        with subprocess.Popen(arguments, env=os.environ | {"XDG_CONFIG_HOME": config}) as server:
+            try:
+                wait_until_ready(url, server)
+                result = subprocess.run([*test, url], check=False).returncode
+            finally:
+                server.terminate()
+                server.wait(60)
     return result or server.returncode
 
 
