@@ -61,6 +61,17 @@ TEST(Answer, OfSeveralRequestsAndChoices) {
   }
 }
 
+TEST(Answer, OfSeveralChoicesOfEachRequest) {
+  TestServer server;
+  const Response stream = ask(server.port(), "POST", "/ask", question(7, 4, true, 3, 2));
+  EXPECT_EQ(count_of(stream.body, "data: done"), 1);
+  for (int choice = 0; choice < 6; ++choice)
+    EXPECT_EQ(count_of(stream.body, "data: end " + std::to_string(choice) + " length"), 1) << stream.body;
+  EXPECT_EQ(count_of(stream.body, "data: token"), 24);
+  EXPECT_EQ(ask(server.port(), "POST", "/ask", question(7, 4, false, 1000)).status, 400);
+  EXPECT_TRUE(server.nothing_is_held(milliseconds(1000)));
+}
+
 TEST(Answer, SaysWhatIsWrongBeforeItBegins) {
   TestServer server;
   const auto refused = [&](const std::string& body) { return ask(server.port(), "POST", "/ask", body); };
