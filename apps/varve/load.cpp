@@ -46,6 +46,8 @@ std::unique_ptr<runtime::LoadedModel> load_model(const store::Located& located, 
                             .threads = static_cast<int>(options.threads.value_or(0)),
                             .context = options.context.value_or(0),
                             .sequences = 1,
+                            .tool_syntax = located.card ? located.card->tools : "",
+                            .reasoning_syntax = located.card ? located.card->reasoning : "",
                             .family_file = options.family.value_or(""),
                             .progress = {}};
   // In a file or pipe a load of seconds is not worth a line.

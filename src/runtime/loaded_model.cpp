@@ -107,7 +107,7 @@ std::unique_ptr<LoadedModel> LoadedModel::open(const std::filesystem::path& path
   loaded->model_ = nn::Model::load(resolved.spec, *resolved.weights,
                                    {.precision = options.precision, .progress = options.progress});
   checkpoint.check_unchanged();
-  loaded->read_text(checkpoint);
+  loaded->read_text(checkpoint, options);
   loaded->read_generation_config(checkpoint);
   loaded->make_engine(memory, options.step_seconds);
   log::info(fmt::format("backend {}, {} threads, {} precision, context {}", loaded->backend_name_,
@@ -121,13 +121,19 @@ const engine::ModelText& LoadedModel::text() const {
   return *text_;
 }
 
-void LoadedModel::read_text(const checkpoint::Checkpoint& checkpoint) {
+void LoadedModel::read_text(const checkpoint::Checkpoint& checkpoint, const LoadOptions& options) {
   try {
     text_ = load_text(checkpoint);
   } catch (const LoadError& error) {
     no_text_ = error;
     log::debug(fmt::format("no text: {}", error.what()));
+    return;
   }
+  if (auto used = text_->use_syntax(options.tool_syntax, options.reasoning_syntax); !used)
+    throw as_load_error(used.error(), "the model's card");
+  const auto& syntax = text_->syntax()->choice;
+  log::debug(
+      fmt::format("calls are written as {}, thoughts as {}", syntax.tools->name, syntax.reasoning->name));
 }
 
 void LoadedModel::read_generation_config(const checkpoint::Checkpoint& checkpoint) {

@@ -27,7 +27,8 @@ struct LoadOptions {
   /// About how long a step may last; 0: as long as it takes; nothing: a quarter of a second, or a tenth where
   /// there are several answers at once, since a step is what a new or leaving client waits for.
   std::optional<double> step_seconds;
-  std::filesystem::path family_file;  // a family file to use instead of the matching one
+  std::string tool_syntax, reasoning_syntax;  // names of docs/tool-calls.md; "": as the model's files show
+  std::filesystem::path family_file;          // a family file to use instead of the matching one
   /// Called while weights are packed, with bytes done and in all; may be empty.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
@@ -53,7 +54,7 @@ class LoadedModel {
 
  private:
   explicit LoadedModel(int threads) : pool_(threads) {}
-  void read_text(const checkpoint::Checkpoint& checkpoint);
+  void read_text(const checkpoint::Checkpoint& checkpoint, const LoadOptions& options);
   void read_generation_config(const checkpoint::Checkpoint& checkpoint);
   void make_engine(const engine::MemoryOptions& memory, std::optional<double> step_seconds);
 

@@ -185,6 +185,8 @@ Card read_card(std::string_view name, const Value& text, const std::string& orig
   card.about = reader.text("about", false);
   card.licence = reader.text("licence");
   card.home = reader.text("home", false);
+  card.tools = reader.text("tools", false);
+  card.reasoning = reader.text("reasoning", false);
   card.source = read_source(*reader.find("source", true), origin);
   card.origin = origin;
   reader.no_others();

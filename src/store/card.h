@@ -47,7 +47,9 @@ struct Card {
   std::string title;
   std::string about;
   std::string licence;
-  std::string home;  // a web address, for people
+  std::string home;       // a web address, for people
+  std::string tools;      // the syntax of its calls (docs/tool-calls.md), "": as its files show
+  std::string reasoning;  // that of its thoughts
   std::variant<WheelSource, HubSource, PathSource> source;
   std::string origin;  // the card's file, or "built in"
 };

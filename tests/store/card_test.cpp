@@ -37,6 +37,13 @@ std::string refusal(const std::string& text, const std::string& name = "tiny") {
   return "nothing was refused";
 }
 
+TEST(Card, MayNameHowAnswersAreWritten) {
+  EXPECT_EQ(read(card_text()).tools, "");
+  const Card card = read("tools = \"hermes\"\nreasoning = \"think\"\n" + card_text());
+  EXPECT_EQ(card.tools, "hermes");
+  EXPECT_EQ(card.reasoning, "think");
+}
+
 TEST(Card, TheDefaultModelIsTheCardOfTheCatalogue) {
   const std::vector<Card> cards = all_cards("/nonexistent");
   const auto at =
