@@ -131,13 +131,11 @@ void LoadedModel::read_text(const checkpoint::Checkpoint& checkpoint, const Load
     log::debug(fmt::format("no text: {}", error.what()));
     return;
   }
-  const auto used = text_->use_syntax(options.tool_syntax, options.reasoning_syntax);
-  if (!used)
-    throw LoadError({.what = used.error().message,
-                     .where = "[answers] of the model's card",
-                     .expected = {},
-                     .found = {},
-                     .advice = {}});
+  if (auto used = text_->use_syntax(options.tool_syntax, options.reasoning_syntax); !used)
+    throw as_load_error(used.error(), "[answers] of the model's card");
+  const auto& syntax = text_->syntax()->choice;
+  log::debug(
+      fmt::format("calls are written as {}, thoughts as {}", syntax.tools->name, syntax.reasoning->name));
 }
 
 void LoadedModel::read_generation_config(const checkpoint::Checkpoint& checkpoint) {

@@ -39,9 +39,9 @@ TEST(Place, AGrammarCanTakeOverEveryCallThatHasAMarker) {
   int tried = 0;
   for (const ToolSyntax& syntax : tool_syntaxes()) {
     const bool channels = std::holds_alternative<ChannelForm>(syntax.forms.front());
-    const bool bare =
-        std::any_of(syntax.openers.begin(), syntax.openers.end(), [](const Opener& o) { return o.bare; });
-    if (!channels && (syntax.openers.empty() || bare || syntax.begins_open)) continue;
+    const bool bracket = std::any_of(syntax.openers.begin(), syntax.openers.end(),
+                                     [](const Opener& opener) { return opener.text.size() == 1; });
+    if (!channels && (syntax.openers.empty() || bracket || syntax.begins_open)) continue;
     const SyntaxChoice choice =
         override_syntax(detect("", {}), syntax.name, channels ? "harmony" : "none").value();
     const std::string marker =
