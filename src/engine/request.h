@@ -63,7 +63,7 @@ struct Grammar {
 struct AnswerForm {
   /// Reasoning and calls of the prompt's tools are told as such (text/syntax); otherwise all is text.
   bool read = false;
-  /// The answer matches it; a thought before it is free.
+  /// The answer matches it; where it is read, a thought before it is free.
   std::optional<Grammar> grammar;
   /// Of the prompt's tools (ChatInput::tools). none: what looks like a call is text. required: at least one
   /// call, arguments held to the schemas. automatic: held to them where a tool says "strict": true.
