@@ -8,7 +8,7 @@ import sys
 import unittest
 
 import openai
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 URL = sys.argv.pop(1) if len(sys.argv) > 1 else "http://127.0.0.1:8080"
 HELLO = [{"role": "user", "content": "Say hello."}]
@@ -24,7 +24,6 @@ TOOLS = [
 
 class Person(BaseModel):
     grown_up: bool
-    age: int = Field(ge=0, le=99)
 
 
 class OpenAi(unittest.TestCase):
