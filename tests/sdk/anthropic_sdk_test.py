@@ -72,7 +72,7 @@ class Anthropic(unittest.TestCase):
     def test_tools(self):
         more = {"tools": TOOLS, "max_tokens": 300}
         for choice, names in (({"type": "any", "disable_parallel_tool_use": True}, ("get_weather", "add")),
-                              ({"type": "tool", "name": "add"}, ("add",))):
+                              ({"type": "tool", "name": "add", "disable_parallel_tool_use": True}, ("add",))):
             message = self.message(tool_choice=choice, **more)
             self.assertEqual(message.stop_reason, "tool_use")
             calls = [block for block in message.content if block.type == "tool_use"]
@@ -86,14 +86,15 @@ class Anthropic(unittest.TestCase):
 
     def test_tools_streamed(self):
         with self.client.messages.stream(model="x", messages=HELLO, max_tokens=300, tools=TOOLS,
-                                         tool_choice={"type": "tool", "name": "get_weather"},
+                                         tool_choice={"type": "tool", "name": "get_weather",
+                                                      "disable_parallel_tool_use": True},
                                          extra_body=self.greedy) as stream:
             final = stream.get_final_message()
         self.assertEqual(final.stop_reason, "tool_use")
         self.assertIn("city", [b for b in final.content if b.type == "tool_use"][0].input)
 
     def test_tool_results(self):
-        first = self.message(tools=TOOLS, max_tokens=300, tool_choice={"type": "any"})
+        first = self.message(tools=TOOLS, max_tokens=300, tool_choice={"type": "any", "disable_parallel_tool_use": True})
         for content in ("12 degrees", [{"type": "text", "text": "12 degrees"}]):
             results = [{"type": "tool_result", "tool_use_id": block.id, "content": content, "is_error": False}
                        for block in first.content if block.type == "tool_use"]

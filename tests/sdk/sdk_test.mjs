@@ -78,7 +78,7 @@ test('anthropic: a stream adds up to the whole', async () => {
 
 test('anthropic: tools, counting, errors', async () => {
   const tools = [{name: 'get_weather', description: 'Weather', input_schema: schema}];
-  const tool_choice = {type: 'tool', name: 'get_weather'};
+  const tool_choice = {type: 'tool', name: 'get_weather', disable_parallel_tool_use: true};
   const answer = await anthropic.messages.create({...message, max_tokens: 300, tools, tool_choice});
   assert.equal(answer.stop_reason, 'tool_use');
   const call = answer.content.find((block) => block.type === 'tool_use');
