@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "engine/thinking.h"
 #include "engine/engine_thread.h"
 #include "http/protocols.h"
 #include "http/server.h"
@@ -223,7 +224,10 @@ http::Serving Serve::serving(runtime::LoadedModel& model, engine::EngineThread& 
                         .engine = &model.engine(),
                         .thread = &thread,
                         .settings = shown_settings()};
-  if (serving.model.text) serving.model.chat = http::chat_traits(serving.model.text->templates());
+  if (serving.model.text) {
+    serving.model.chat = http::chat_traits(serving.model.text->templates());
+    serving.model.chat.thinks = engine::thinks(serving.model.text->syntax()->choice);
+  }
   Table sampling;
   sampling.set("temperature", serving.model.sampling.temperature);
   sampling.set("top_k", serving.model.sampling.top_k);

@@ -89,9 +89,11 @@ Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
   const auto count = static_cast<int64_t>(ids.size());
   if (count == 0) return RequestError{"the prompt is empty: an answer needs at least one token", "prompt"};
   if (count >= context_)
-    return RequestError{
-        fmt::format("the prompt has {} tokens; the context holds {}, the answer included", count, context_),
-        "prompt"};
+    // In words by which clients of several protocols know that they must shorten the conversation.
+    return RequestError{fmt::format("prompt is too long: {0} tokens > {1} maximum; the context holds {1}, the "
+                                    "answer included (this model's maximum context length is {1} tokens)",
+                                    count, context_),
+                        std::string(kContextField)};
   return ids;
 }
 

@@ -68,6 +68,8 @@ void Answer::prepare() {
   int32_t first = 0;
   for (engine::Request& request : call.value().requests) {
     const int32_t count = request.choices;
+    // What one key's prompts left is nobody else's to find, not even by how fast an answer comes.
+    request.cache.name_space = parts_.request.owner + request.cache.name_space;
     Result<engine::Prepared> prepared = parts_.serving.engine->prepare(std::move(request));
     if (!prepared) {
       failure_ = refusal(prepared.error());

@@ -91,26 +91,26 @@ size_t ApiKeys::count() const {
   return digests_.size();
 }
 
-bool ApiKeys::known(std::string_view key) const {
+std::string ApiKeys::known(std::string_view key) const {
   const Digest digest = digest_of(key);
   const std::lock_guard lock(mutex_);
   int equal = 0;
   for (const Digest& one : digests_)
     equal |= static_cast<int>(CRYPTO_memcmp(one.data(), digest.data(), digest.size()) == 0);
-  return equal != 0;
+  return equal != 0 ? fmt::format("{:02x}", fmt::join(digest, "")) : std::string();
 }
 
-bool ApiKeys::admit(const Headers& headers) const {
-  if (!any()) return true;
+std::optional<std::string> ApiKeys::admit(const Headers& headers) const {
+  if (!any()) return "";
   std::string_view bearer = headers.get("authorization");
   const size_t blank = bearer.find(' ');
   const bool is_bearer = blank != bearer.npos && lower_case(bearer.substr(0, blank)) == "bearer";
   bearer = is_bearer ? trimmed(bearer.substr(blank)) : std::string_view();
   const std::string_view plain = trimmed(headers.get("x-api-key"));
   // Clients may send both, one of them a placeholder.
-  const bool by_bearer = !bearer.empty() && known(bearer);
-  const bool by_plain = !plain.empty() && known(plain);
-  return by_bearer || by_plain;
+  for (const std::string_view key : {bearer, plain})
+    if (std::string owner = key.empty() ? "" : known(key); !owner.empty()) return owner;
+  return std::nullopt;
 }
 
 }  // namespace varve::http

@@ -4,6 +4,8 @@
 #include <array>
 #include <filesystem>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,13 +22,15 @@ class ApiKeys {
   /// Without keys everyone may ask.
   bool any() const;
   size_t count() const;
-  /// The request bears one: "Authorization: Bearer KEY" or "x-api-key: KEY". True without keys.
-  bool admit(const Headers& headers) const;
+  /// Who may ask: the request bears a key, as "Authorization: Bearer KEY" or "x-api-key: KEY". The owner's
+  /// name is a digest of the key, "" where there are no keys; nothing when the request is not admitted.
+  std::optional<std::string> admit(const Headers& headers) const;
 
  private:
   using Digest = std::array<unsigned char, 32>;
   static Digest digest_of(std::string_view key);
-  bool known(std::string_view key) const;
+  /// The key's digest in hex, or "".
+  std::string known(std::string_view key) const;
 
   mutable std::mutex mutex_;
   std::vector<Digest> digests_;

@@ -388,11 +388,14 @@ std::optional<Reply> Connection::judge_route() {
   const auto error_body = found_.of_path ? found_.of_path->error_body : plain_error_body;
   const auto say = [&](const Failure& failure) { return failure_reply(failure, error_body); };
   // What is not there needs a key as well: who has none learns nothing of what there is.
-  if ((!found_.route || found_.route->needs_key) && !shared_.keys.admit(request_.headers))
+  std::optional<std::string> owner = "";
+  if (!found_.route || found_.route->needs_key) owner = shared_.keys.admit(request_.headers);
+  if (!owner)
     return say({.status = 401,
                 .message = "This server wants an API key, as \"Authorization: Bearer KEY\" or \"x-api-key: "
                            "KEY\"; the request has none that it knows."});
   if (!found_.route) return no_route(shared_.routes, found_, request_);
+  request_.owner = std::move(*owner);
   request_.rest = found_.rest;
   const std::string expect = lower_case(request_.headers.get("expect"));
   if (!expect.empty() && expect != "100-continue")

@@ -30,6 +30,7 @@ struct HttpRequest {
   HeaderList headers;
   std::string body;
   std::string id;          // x-request-id: the client's, or one of our own
+  std::string owner;       // ApiKeys::admit
   std::string local_host;  // the address that the client reached, as a Host header spells it; "": no address
   bool http_1_0 = false;
   bool tls = false;
