@@ -90,10 +90,11 @@ Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
   if (count == 0) return RequestError{"the prompt is empty: an answer needs at least one token", "prompt"};
   if (count >= context_)
     // In words by which clients of several protocols know that they must shorten the conversation.
-    return RequestError{fmt::format("prompt is too long: {0} tokens > {1} maximum; the context holds {1}, the "
-                                    "answer included (this model's maximum context length is {1} tokens)",
-                                    count, context_),
-                        std::string(kContextField)};
+    return RequestError{
+        fmt::format("prompt is too long: {0} tokens > {1} maximum; the context holds {1}, the "
+                    "answer included (this model's maximum context length is {1} tokens)",
+                    count, context_),
+        std::string(kContextField)};
   return ids;
 }
 
