@@ -156,10 +156,23 @@ TEST_F(SchemaSuite, WhatCannotBeHeldIsRefusedByItsKeywordAndPlace) {
   EXPECT_NE(message(R"({"oneOf": [{"type": "integer"}, {"minimum": 2}]})").find("use \"anyOf\""),
             std::string::npos);
   EXPECT_NE(message(R"({"type": "string", "format": "regex"})").find("regex"), std::string::npos);
+  EXPECT_NE(message(R"({"x-guidance": {"coerce_one_of": true}})").find("\"x-guidance\""), std::string::npos);
   // A property that is called like a keyword is none.
   EXPECT_EQ(message(R"({"type": "object", "properties": {"not": {"type": "null"}}})"), "taken");
   EXPECT_EQ(message(R"({"type": "object", "properties": {"a": {"enum": [{"if": 1}]}}})"), "taken");
   EXPECT_EQ(message(R"({"type": "array", "uniqueItems": false})"), "taken");
+}
+
+// A model that likes blanks comes to an end all the same.
+TEST_F(SchemaSuite, WhiteSpaceEnds) {
+  const auto compiled = compile(json::parse(R"({"type": "object"})").value());
+  ASSERT_TRUE(compiled.ok());
+  Constraint constraint = compiled.value().fork();
+  const auto blank = tokenizer_->id(" ");
+  ASSERT_TRUE(constraint.consume(tokenizer_->id("{").value()).ok());
+  int blanks = 0;
+  while (blanks < 1000 && constraint.consume(blank.value_or(220)).ok()) ++blanks;
+  EXPECT_EQ(blanks, 64);
 }
 
 // The page's table of keywords says the same.

@@ -70,7 +70,7 @@ impl Factory {
                 TopLevelGrammar::from_json_schema(schema::exact(schema)?)
             }
             Source::JsonObject => {
-                TopLevelGrammar::from_json_schema(serde_json::json!({"type": "object"}))
+                TopLevelGrammar::from_json_schema(schema::exact(serde_json::json!({"type": "object"}))?)
             }
             Source::Regex => {
                 check_nesting("the regular expression", text)?;

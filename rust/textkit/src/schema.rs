@@ -34,6 +34,10 @@ const TABLES: [&str; 4] = ["properties", "patternProperties", "$defs", "definiti
 const COUNTS: [&str; 6] =
     ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"];
 
+const OPTIONS: &str = "x-guidance";
+/// Between two parts of a document: enough for any indentation.
+const WHITE_SPACE: &str = r"[ \n\r\t]{1,64}";
+
 const DATE: &str = concat!(
     "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])",
     "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))",
@@ -48,6 +52,13 @@ const TIME: &str = concat!(
 /// A schema that llguidance accepts for no instance that `schema` refuses.
 pub fn exact(mut schema: Value) -> Result<Value> {
     walk(&mut schema, "")?;
+    if let Some(table) = schema.as_object_mut() {
+        // Its options could loosen what is held; ours keep a model from writing blanks for ever.
+        if table.contains_key(OPTIONS) {
+            return Err(not_held(&format!("\"{OPTIONS}\""), ""));
+        }
+        table.insert(OPTIONS.into(), json!({ "whitespace_pattern": WHITE_SPACE }));
+    }
     Ok(schema)
 }
 
