@@ -73,9 +73,9 @@ text::TextAssets byte_assets(const std::vector<Marker>& markers, const std::stri
           .origin = "a test"};
 }
 
-ScriptModel::ScriptModel(int64_t vocab) {
+ScriptModel::ScriptModel(int64_t vocab, int64_t max_positions) {
   spec_.vocab = vocab;
-  spec_.max_positions = 4096;
+  spec_.max_positions = max_positions;
   state_.page_bytes = 64;
   say({});
 }

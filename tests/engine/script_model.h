@@ -26,7 +26,7 @@ class ScriptModel final : public nn::Model {
   /// What to say when `answer` has been said: one token.
   using Script = std::function<int32_t(const std::vector<int32_t>& answer)>;
 
-  explicit ScriptModel(int64_t vocab);
+  explicit ScriptModel(int64_t vocab, int64_t max_positions = 4096);
   const nn::ModelSpec& spec() const override { return spec_; }
   const nn::StateLayout& state() const override { return state_; }
   int64_t position_class(int64_t) const override { return 0; }
