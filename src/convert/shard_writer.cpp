@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <future>
 #include <utility>
 
 #include "convert/disk.h"
@@ -130,12 +131,18 @@ void ShardWriter::work() {
 
 void ShardWriter::write(Piece& piece) {
   const Job& job = plan_.jobs[piece.job];
+  // Beside the writes: the two take about as long, and behind one another they would be what everyone waits
+  // for. The future waits for its thread, also when a write throws.
+  const std::future<void> hashed = std::async(std::launch::async, [&] {
+    for (size_t i = 0; i < job.count; ++i) {
+      if (!hashes_[i]) hashes_[i] = std::make_unique<checkpoint::Sha256>();
+      hashes_[i]->add(piece.bytes[i]);
+    }
+  });
   for (size_t i = 0; i < job.count; ++i) {
     const OutTensor& tensor = plan_.tensors[job.first + i];
     const std::span<const std::byte> bytes = piece.bytes[i];
-    if (!hashes_[i]) hashes_[i] = std::make_unique<checkpoint::Sha256>();
     check(written_[i] + bytes.size() <= tensor.bytes, "more bytes than the tensor has");
-    hashes_[i]->add(bytes);
     const uint64_t offset = tensor.offset + written_[i];
     const int file = descriptor(tensor.shard);
     write_at(file, bytes, offset, path_of(tensor.shard));
@@ -144,6 +151,7 @@ void ShardWriter::write(Piece& piece) {
                       SYNC_FILE_RANGE_WRITE);
     written_[i] += bytes.size();
   }
+  hashed.wait();
   if (!piece.last) return;
   JournalEntry done{.job = piece.job, .digests = {}, .relative_error = piece.relative_error};
   for (size_t i = 0; i < job.count; ++i) {
