@@ -89,7 +89,7 @@ async def closed_loop(options, seconds, clients):
 
 
 async def open_loop(options, seconds, rate):
-    rng, running, begin = random.Random(1), [], time.monotonic()
+    rng, running, begin = random.Random(rate), [], time.monotonic()
     at = rng.expovariate(rate)
     while at < seconds:
         await asyncio.sleep(max(0.0, begin + at - time.monotonic()))
