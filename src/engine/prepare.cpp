@@ -91,7 +91,7 @@ Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
   if (count >= context_)
     return RequestError{
         fmt::format("the prompt has {} tokens; the context holds {}, the answer included", count, context_),
-        "prompt"};
+        std::string(kContextField)};
   return ids;
 }
 

@@ -127,7 +127,7 @@ TEST(Engine, APromptBeyondTheContextIsRefusedWithBothNumbers) {
   for (const int64_t length : {64, 65, 5000}) {
     const auto id = engine->submit(greedy(random_prompt(3, length), 1), collect(answer));
     ASSERT_FALSE(id.ok());
-    EXPECT_EQ(id.error().field, "prompt");
+    EXPECT_EQ(id.error().field, kContextField);
     EXPECT_NE(id.error().message.find(std::to_string(length) + " tokens"), std::string::npos);
     EXPECT_NE(id.error().message.find("holds 64"), std::string::npos);
   }
