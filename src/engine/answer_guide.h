@@ -57,7 +57,7 @@ class AnswerGuide {
   explicit AnswerGuide(Plan plan);
 
   /// Rules anything at all: otherwise neither mask() nor took() need be called.
-  bool active() const { return plan_.grammar || plan_.budget; }
+  bool active() const { return plan_.grammar || plan_.budget || !forced_.empty(); }
   /// Which tokens may come next (Sampler::Args::mask), until the next call; empty: all.
   Result<std::span<const uint32_t>> mask(const Place& place);
   /// `id` was chosen of what mask() allowed, and now the answer stands at `place`.

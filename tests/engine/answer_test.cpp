@@ -274,6 +274,21 @@ TEST_F(AnswerTest, AGrammarOrACall) {
       "call(weather {\"city\": \"Rom\"");
 }
 
+/// A call's marker may be several tokens: once it has begun it is written out, so that nothing else slips in.
+class SpelledMarkerTest : public AnswerTest {
+ protected:
+  SpelledMarkerTest() : AnswerTest({{"<end>"}, {"<think>", false}, {"</think>", false}}, kTemplate) {}
+};
+
+TEST_F(SpelledMarkerTest, IsWrittenOutBeforeACallInsteadOfAGrammar) {
+  Request request = chat(true);
+  request.form.grammar = Grammar{.kind = text::GrammarKind::json_object, .text = {}};
+  EXPECT_EQ(answer(request, "{\"a\": 1}"), "said({\"a\": 1})");
+  const std::string call = "\n{\"name\": \"weather\", \"arguments\": {\"city\": \"X\"}}\n</tool_call>";
+  EXPECT_EQ(answer(request, "<tool_call>" + call), "call(weather {\"city\": \"X\"})");
+  EXPECT_EQ(answer(request, "<htmlxxxxxx" + call), "call(weather {\"city\": \"X\"})");
+}
+
 TEST_F(AnswerTest, ToolsThatMakeNoSenseAreRefused) {
   const auto refusal = [&](const char* tools) {
     Request request = chat();
