@@ -48,8 +48,7 @@ class Planner {
     } else if (requires_call()) {
       error = required_call(plan);
     } else if (may_call() && tools_.any_strict) {
-      plan.begin = AnswerGuide::Begin::at_call;
-      error = strict_call(plan.grammar);
+      error = text_or_strict_call(plan);
     }
     if (error) return *error;
     if (request_.reasoning.budget) {
@@ -93,7 +92,7 @@ class Planner {
     if (!may_call()) return std::nullopt;
     if (!marks_calls(syntax_)) return no_mix();
     for (const auto& opener : syntax_.tools->openers) add_opening(plan, opener.text, Opening::Kind::call);
-    return tools_.any_strict ? strict_call(plan.call_grammar) : std::nullopt;
+    return tools_.any_strict ? strict_call(plan.call_grammar, false) : std::nullopt;
   }
 
   static RequestError no_mix() {
@@ -117,15 +116,23 @@ class Planner {
     return compile(text::GrammarKind::lark, grammar.value(), "tools", plan.grammar);
   }
 
-  std::optional<RequestError> strict_call(std::optional<text::Constraint>& out) {
-    if (!marks_calls(syntax_))
-      return RequestError{
-          "this model's calls begin without a marker, so that \"strict\" can be kept only where a call is "
-          "required: set tool_choice to required, or strict to false",
-          "tools"};
-    auto grammar = text::syntax::tool_grammar(syntax_, {.tools = &tools_.strict,
+  /// Calls that a marker begins are held to the schemas from there on; where there is none, all of the answer
+  /// is, so that text which begins like a call is one.
+  std::optional<RequestError> text_or_strict_call(Plan& plan) {
+    if (marks_calls(syntax_)) {
+      plan.begin = AnswerGuide::Begin::at_call;
+      return strict_call(plan.grammar, false);
+    }
+    open_before(plan);
+    return strict_call(plan.grammar, true);
+  }
+
+  std::optional<RequestError> strict_call(std::optional<text::Constraint>& out, bool or_text) {
+    auto grammar = text::syntax::tool_grammar(syntax_, {.tools = &tools_.all,
                                                         .named = {},
                                                         .parallel = form_.parallel_tools,
+                                                        .optional = or_text,
+                                                        .strict_alone = true,
                                                         .thought = GrammarRequest::Thought::none,
                                                         .vocabulary = tokenizer_.added_tokens()});
     if (!grammar) return grammar.error();

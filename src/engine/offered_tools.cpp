@@ -9,12 +9,9 @@ namespace varve::engine {
 
 namespace {
 
-struct Offer {
-  text::syntax::Tool tool;
-  bool strict = false;
-};
+using text::syntax::Tool;
 
-Result<Offer> read_offer(const Value& entry, const std::string& where) {
+Result<Tool> read_tool(const Value& entry, const std::string& where) {
   const auto wrong = [&](const std::string& what) { return RequestError{where + what, "tools"}; };
   const Value* type = entry.find("type");
   if (!type || *type != Value("function"))
@@ -24,16 +21,16 @@ Result<Offer> read_offer(const Value& entry, const std::string& where) {
   const Value* name = function->find("name");
   if (!name || !name->is_text() || name->text().empty() || name->text().size() > kMaxToolName)
     return wrong(fmt::format(".function.name must be a text of 1 to {} bytes", kMaxToolName));
-  Offer offer{.tool = {.name = name->text(), .parameters = {}}};
+  Tool tool{.name = name->text(), .parameters = {}};
   if (const Value* parameters = function->find("parameters"); parameters && !parameters->is_null()) {
     if (!parameters->is_table()) return wrong(".function.parameters must be a JSON schema: an object");
-    offer.tool.parameters = *parameters;
+    tool.parameters = *parameters;
   }
   if (const Value* strict = function->find("strict"); strict && !strict->is_null()) {
     if (!strict->is_boolean()) return wrong(".function.strict must be true or false");
-    offer.strict = strict->boolean();
+    tool.strict = strict->boolean();
   }
-  return offer;
+  return tool;
 }
 
 }  // namespace
@@ -45,21 +42,19 @@ Result<OfferedTools> offered_tools(const Value& tools) {
   if (tools.array().size() > kMaxTools)
     return RequestError{fmt::format("at most {} tools; there are {}", kMaxTools, tools.array().size()),
                         "tools"};
-  std::vector<text::syntax::Tool> all, strict;
+  std::vector<Tool> all;
   std::set<std::string> names;
   for (size_t i = 0; i < tools.array().size(); ++i) {
     const std::string where = fmt::format("tools[{}]", i);
-    auto offer = read_offer(tools.array()[i], where);
-    if (!offer) return offer.error();
-    text::syntax::Tool& tool = offer.value().tool;
-    if (!names.insert(tool.name).second)
-      return RequestError{fmt::format("{}: there are two tools called \"{}\"", where, tool.name), "tools"};
-    offered.any_strict |= offer.value().strict;
-    strict.push_back({.name = tool.name, .parameters = offer.value().strict ? tool.parameters : Value()});
-    all.push_back(std::move(tool));
+    auto tool = read_tool(tools.array()[i], where);
+    if (!tool) return tool.error();
+    const std::string& name = tool.value().name;
+    if (!names.insert(name).second)
+      return RequestError{fmt::format("{}: there are two tools called \"{}\"", where, name), "tools"};
+    offered.any_strict |= tool.value().strict;
+    all.push_back(std::move(tool.value()));
   }
   offered.all = text::syntax::ToolSet(std::move(all));
-  offered.strict = text::syntax::ToolSet(std::move(strict));
   return offered;
 }
 

@@ -9,7 +9,6 @@ namespace varve::engine {
 
 struct OfferedTools {
   text::syntax::ToolSet all;
-  text::syntax::ToolSet strict;  // the same tools; the parameters of those that are not strict are unknown
   bool any_strict = false;
 };
 

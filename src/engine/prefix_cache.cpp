@@ -112,9 +112,11 @@ void PrefixCache::advanced(Sequence& sequence) {
 }
 
 void PrefixCache::ended(Sequence& sequence) {
-  if (!sequence.prefix.remember || sequence.computed() == 0) return;
-  leave(sequence, sequence.computed(), std::move(sequence.slot));
-  sequence.remembered_tokens = std::min(sequence.computed(), sequence.prompt_tokens) - sequence.cached_tokens;
+  if (!sequence.prefix.remember) return;
+  const int64_t computed = std::min(sequence.computed(), sequence.prompt_tokens);
+  // A choice that was still waiting for the prompt has nothing of it.
+  sequence.remembered_tokens = std::max<int64_t>(0, computed - sequence.cached_tokens);
+  if (computed > 0) leave(sequence, sequence.computed(), std::move(sequence.slot));
 }
 
 PrefixCache::Stats PrefixCache::stats() const {

@@ -271,15 +271,18 @@ asio::awaitable<bool> Connection::read_head(Reading& reading) {
 
 asio::awaitable<bool> Connection::read_body(Reading& reading) {
   reading.head_alone = false;
-  const auto began = Clock::now();
   if (!reading.parser.is_done() && lower_case(request_.headers.get("expect")) == "100-continue") {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
     start_writing();
   }
-  for (uint64_t received = 0;;) {
+  const auto second = std::chrono::nanoseconds(std::chrono::seconds(1));
+  const auto byte_time = second / std::max<int64_t>(limits().body_bytes_per_second, 1);
+  for (auto deadline = Clock::now() + limits().header_time;;) {
     const size_t before = in_.size();
     if (!reading.take(in_)) co_return true;
-    received += before - in_.size();
+    // Bytes pay for time, but nothing is saved up: a large part that came fast holds no place for hours.
+    const auto paid = byte_time * static_cast<int64_t>(before - in_.size());
+    deadline = std::min(deadline + paid, Clock::now() + limits().header_time);
     const uint64_t size = reading.parser.get().body().size();
     if (size > held_body_ && shared_.body_bytes + (size - held_body_) > limits().bodies_bytes) {
       reading.failure = {
@@ -290,9 +293,6 @@ asio::awaitable<bool> Connection::read_body(Reading& reading) {
     if (reading.done()) co_return true;
     if (gone_) co_return false;
     start_reading();
-    const auto paid = std::chrono::milliseconds(static_cast<int64_t>(received) * 1000 /
-                                                std::max<int64_t>(limits().body_bytes_per_second, 1));
-    const auto deadline = began + limits().header_time + paid;
     co_await changed(deadline);
     if (Clock::now() < deadline || !in_.empty()) continue;
     reading.failure = {.status = 408, .message = "The request's body came too slowly."};

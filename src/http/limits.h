@@ -18,7 +18,7 @@ struct HttpLimits {
   int64_t connections = 512;                        // more get a 503
   Duration header_time = std::chrono::seconds(10);  // from the first byte to the empty line; TLS too
   Duration idle_time = std::chrono::seconds(75);    // between two requests of one connection
-  int64_t body_bytes_per_second = 1024;             // on average, after header_time
+  int64_t body_bytes_per_second = 1024;             // on average, over header_time
   Duration write_time = std::chrono::seconds(30);   // within which the client takes some bytes of an answer
   size_t unsent_bytes = size_t{1} << 20;            // of a stream; above it the answer is ended
   Duration ping = std::chrono::seconds(15);         // a stream is silent no longer

@@ -274,6 +274,43 @@ TEST_F(AnswerTest, AGrammarOrACall) {
       "call(weather {\"city\": \"Rom\"");
 }
 
+/// A model whose calls are bare JSON: nothing marks where one begins.
+class BareCallTest : public AnswerTest {
+ protected:
+  BareCallTest()
+      : AnswerTest({{"<end>"}},
+                   "{%- for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{{ tools }}"
+                   "{%- if tools %}ipython {\"name\": , \"parameters\": }{% endif %}") {}
+};
+
+TEST_F(BareCallTest, StrictArgumentsAreHeldToTheSchemaAndTextIsFree) {
+  Request request = chat(true);
+  const std::string call = "{\"name\": \"weather\", \"parameters\": {\"city\": \"Xyz\"}}";
+  EXPECT_EQ(answer(request, call), "call(weather {\"city\": \"Xyz\"})");
+  input(request).tools = weather_tool(true);
+  EXPECT_EQ(answer(request, call).substr(0, 28), "call(weather {\"city\": \"Rom\"}");
+  EXPECT_EQ(answer(request, "No need: a set {1, 2} is no call.<end>"),
+            "said(No need: a set {1, 2} is no call.)");
+  EXPECT_EQ(finish_.stop_id, 256);
+  request.form.tools = AnswerForm::Tools::none;
+  EXPECT_EQ(answer(request, call), "said(" + call + ")");
+}
+
+/// A call's marker may be several tokens: once it has begun it is written out, so that nothing else slips in.
+class SpelledMarkerTest : public AnswerTest {
+ protected:
+  SpelledMarkerTest() : AnswerTest({{"<end>"}, {"<think>", false}, {"</think>", false}}, kTemplate) {}
+};
+
+TEST_F(SpelledMarkerTest, IsWrittenOutBeforeACallInsteadOfAGrammar) {
+  Request request = chat(true);
+  request.form.grammar = Grammar{.kind = text::GrammarKind::json_object, .text = {}};
+  EXPECT_EQ(answer(request, "{\"a\": 1}"), "said({\"a\": 1})");
+  const std::string call = "\n{\"name\": \"weather\", \"arguments\": {\"city\": \"X\"}}\n</tool_call>";
+  EXPECT_EQ(answer(request, "<tool_call>" + call), "call(weather {\"city\": \"X\"})");
+  EXPECT_EQ(answer(request, "<htmlxxxxxx" + call), "call(weather {\"city\": \"X\"})");
+}
+
 TEST_F(AnswerTest, ToolsThatMakeNoSenseAreRefused) {
   const auto refusal = [&](const char* tools) {
     Request request = chat();

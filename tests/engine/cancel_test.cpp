@@ -64,6 +64,34 @@ TEST(Cancel, NobodyElseIsTouched) {
   }
 }
 
+/// What was not computed is not remembered either, however far the request had come.
+TEST(Cancel, RemembersWhatWasComputedAlone) {
+  FakeModel model;
+  auto engine = make_engine(model, {.memory = {.max_sequences = 2}, .step_tokens = 10});
+  for (const int steps : {0, 1, 3}) {  // 0: it is cancelled as soon as it has started
+    Request request = greedy(random_prompt(4, 100), 5);
+    request.choices = 2;
+    std::vector<Answer> answers(2);
+    RequestId id = 0;
+    id = engine
+             ->submit(request,
+                      [&](Event event) {
+                        if (std::holds_alternative<StartEvent>(event) && steps == 0) engine->cancel(id);
+                        const auto choice = std::visit([](const auto& one) { return one.choice; }, event);
+                        collect(answers[static_cast<size_t>(choice)])(std::move(event));
+                      })
+             .value();
+    for (int i = 0; i < steps; ++i) engine->run_step();
+    if (steps == 0)
+      engine->run_step();
+    else
+      engine->cancel(id);
+    EXPECT_EQ(answers[0].finish().usage.remembered_tokens, 10 * steps);
+    EXPECT_EQ(answers[1].finish().usage.remembered_tokens, 0);
+    engine->forget();
+  }
+}
+
 /// A receiver may cancel any request, its own too, and submit new ones.
 TEST(Cancel, FromInsideAnEvent) {
   FakeModel model;

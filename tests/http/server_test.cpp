@@ -284,6 +284,11 @@ TEST(ServerLimits, SlowBodies) {
   EXPECT_EQ(slow.response().status, 408);
   EXPECT_TRUE(slow.ended());
 
+  HttpClient stalled(server.port());  // what came fast before saves nothing up for later
+  ASSERT_TRUE(stalled.send("POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\n" +
+                           std::string(40'000, ' ')));
+  EXPECT_EQ(stalled.response(milliseconds(2000)).status, 408);
+
   HttpClient steady(server.port());  // as long in all, but faster than the least
   const std::string body = question(5, 3, false) + std::string(10'000, ' ');
   ASSERT_TRUE(steady.send("POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +

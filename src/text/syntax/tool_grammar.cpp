@@ -93,7 +93,7 @@ class CallWriter {
   std::string any_call(Write write) {
     std::vector<std::string> calls;
     for (const Tool* tool : tools_) {
-      const bool held = !request_.optional || tool->strict;
+      const bool held = !request_.strict_alone || tool->strict;
       schemas_.push_back(std::make_unique<Value>(
           arguments_schema(held ? *tool : Tool{.name = tool->name, .parameters = {}})));
       calls.push_back(lark_.rule("call", write(*tool, *schemas_.back())));

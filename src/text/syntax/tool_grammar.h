@@ -17,9 +17,10 @@ struct GrammarRequest {
   std::string_view named;
   /// Several calls, one behind the other; otherwise exactly one.
   bool parallel = false;
-  /// The model may answer with text instead, or before the calls. Arguments of tools that are not strict are
-  /// then any object.
+  /// The model may answer with text instead, or before the calls.
   bool optional = false;
+  /// Arguments of tools that are not strict (Tool::strict) are any object.
+  bool strict_alone = false;
   /// Whether a thought may come before the calls, or the prompt ended inside one, which must then end first.
   enum class Thought { none, may, open } thought = Thought::none;
   /// The tokenizer's added tokens: markers that are control tokens are asked for as such.

@@ -173,7 +173,8 @@ TEST_P(ToolGrammar, OptionalCallsHoldStrictArguments) {
   const ToolSet tools({{.name = "held", .parameters = schema.value(), .strict = true},
                        {.name = "free", .parameters = schema.value()}});
   const SyntaxChoice choice = override_syntax(detect("", {}), "hermes", "none").value();
-  const Constraint start = compile(choice, {.tools = &tools, .parallel = true, .optional = true});
+  const Constraint start =
+      compile(choice, {.tools = &tools, .parallel = true, .optional = true, .strict_alone = true});
   const auto call = [](const std::string& name, const std::string& arguments) {
     return "<tool_call>\n{\"name\": \"" + name + "\", \"arguments\": " + arguments + "}\n</tool_call>";
   };
