@@ -77,7 +77,7 @@ class Serve : public Command {
   std::vector<std::string> allow_hosts_, cors_origins_;
   bool insecure_ = false, log_requests_ = false;
   std::string log_format_ = "text";
-  std::optional<int64_t> parallel_ = 8, cache_memory_, queue_requests_ = 256, queue_tokens_ = 1 << 20;
+  std::optional<int64_t> parallel_ = 16, cache_memory_, queue_requests_ = 256, queue_tokens_ = 1 << 20;
   std::optional<int64_t> max_connections_ = 512;
   std::optional<double> ping_seconds_ = 15.0, stop_seconds_ = 30.0;
   mutable http::ApiKeys keys_;
@@ -107,7 +107,7 @@ void Serve::declare_address(Options& options) {
 
 void Serve::declare_work(Options& options) {
   options.text({"--name", "NAME", "What clients call the model; otherwise its card's name"}, name_);
-  options.integer({"--parallel", "N", "Answers written at once (default 8)"}, {1, 1024}, parallel_);
+  options.integer({"--parallel", "N", "Answers written at once (default 16)"}, {1, 1024}, parallel_);
   options.bytes(
       {"--cache-memory", "BYTES",
        "Memory for what was computed, as 512MB or 4GB; otherwise one whole context, or half the free "

@@ -16,6 +16,7 @@
 #include "engine/event.h"
 #include "engine/grammar_cache.h"
 #include "engine/memory_plan.h"
+#include "engine/offered_tools.h"
 #include "engine/prefix_cache.h"
 #include "engine/request.h"
 #include "engine/runner.h"
@@ -62,6 +63,8 @@ class Engine {
   /// Checks, renders, tokenizes: all that a request costs before it runs. Refused, with the field's name,
   /// when it is malformed, or longer than the context. Any thread, at any time.
   Result<Prepared> prepare(Request request) const;
+  /// Tokens of the request's prompt, also where they are more than the context holds. Any thread.
+  Result<int64_t> count(Request request) const;
   /// Queues it; its events go to `sink`.
   RequestId submit(Prepared prepared, Sink sink);
   /// Both in a row.
@@ -105,6 +108,8 @@ class Engine {
   TokenLimit token_limit(const Request& request, int64_t prompt_tokens) const;
   std::optional<RequestError> refuse_choices(const Request& request, int64_t prompt_tokens) const;
   Result<std::vector<int32_t>> encode(const Request& request) const;
+  Result<OfferedTools> read_chat(Request& request) const;
+  std::optional<RequestError> refuse_length(int64_t prompt_tokens) const;
   std::vector<int32_t> with_seen_answers(const Request& request, std::vector<int32_t> ids) const;
   void admit();
   std::unique_ptr<Sequence> make_choice(const Prepared& prepared, int32_t choice, uint64_t seed,

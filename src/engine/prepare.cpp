@@ -86,16 +86,43 @@ Result<std::vector<int32_t>> Engine::encode(const Request& request) const {
     if (id < 0 || id >= vocab)
       return RequestError{fmt::format("the prompt names token {}; the model has {} tokens", id, vocab),
                           "prompt"};
-  const auto count = static_cast<int64_t>(ids.size());
-  if (count == 0) return RequestError{"the prompt is empty: an answer needs at least one token", "prompt"};
-  if (count >= context_)
-    // In words by which clients of several protocols know that they must shorten the conversation.
-    return RequestError{
-        fmt::format("prompt is too long: {0} tokens > {1} maximum; the context holds {1}, the "
-                    "answer included (this model's maximum context length is {1} tokens)",
-                    count, context_),
-        std::string(kContextField)};
+  if (ids.empty()) return RequestError{"the prompt is empty: an answer needs at least one token", "prompt"};
   return ids;
+}
+
+std::optional<RequestError> Engine::refuse_length(int64_t prompt_tokens) const {
+  if (prompt_tokens < context_) return std::nullopt;
+  // In words by which clients of several protocols know that they must shorten the conversation.
+  return RequestError{fmt::format("prompt is too long: {0} tokens > {1} maximum; the context holds {1}, the "
+                                  "answer included (this model's maximum context length is {1} tokens)",
+                                  prompt_tokens, context_),
+                      std::string(kContextField)};
+}
+
+/// The tools of a conversation; and what the template is told about thinking goes into `request`.
+Result<OfferedTools> Engine::read_chat(Request& request) const {
+  auto& chat = std::get<text::ChatInput>(request.prompt);
+  auto tools = offered_tools(chat.tools);
+  if (!tools) return tools.error();
+  const auto syntax = codec_ && codec_->syntax() ? codec_->syntax()->choice : text::syntax::detect({}, {});
+  const std::string_view chat_template = codec_ ? codec_->chat_template(chat) : std::string_view();
+  const bool takes_tools = syntax.tools->name != "none" || chat_template.empty() ||
+                           chat_template.find("tools") != std::string_view::npos;
+  if (!tools.value().all.empty() && !takes_tools)
+    return RequestError{
+        "this model's chat template has no place for tools; a model card can say how it writes calls", "tools"};
+  if (auto error = set_thinking(request.reasoning, syntax, chat_template, chat.extra)) return *error;
+  return tools;
+}
+
+Result<int64_t> Engine::count(Request request) const {
+  if (std::holds_alternative<text::ChatInput>(request.prompt)) {
+    const auto tools = read_chat(request);
+    if (!tools) return tools.error();
+  }
+  const auto ids = encode(request);
+  if (!ids) return ids.error();
+  return static_cast<int64_t>(ids.value().size());
 }
 
 /// As it is where the answers' own tokens are too many for the context.
@@ -115,15 +142,13 @@ Result<Prepared> Engine::prepare(Request request) const {
     return RequestError{"this model has no tokenizer: stop strings cannot be found", "stop"};
   OfferedTools tools;
   if (chat) {
-    auto offered = offered_tools(chat->tools);
+    auto offered = read_chat(request);
     if (!offered) return offered.error();
     tools = std::move(offered.value());
-    const auto syntax = codec_ && codec_->syntax() ? codec_->syntax()->choice : text::syntax::detect({}, {});
-    const std::string_view chat_template = codec_ ? codec_->chat_template(*chat) : std::string_view();
-    if (auto error = set_thinking(request.reasoning, syntax, chat_template, chat->extra)) return *error;
   }
   auto ids = encode(request);
   if (!ids) return ids.error();
+  if (auto error = refuse_length(static_cast<int64_t>(ids.value().size()))) return *error;
   if (chat) ids = with_seen_answers(request, std::move(ids.value()));
   if (auto error = refuse_choices(request, static_cast<int64_t>(ids.value().size()))) return *error;
   const bool in_thought = request.form.read && codec_ && ends_in_thought(*codec_, ids.value());

@@ -21,9 +21,8 @@ std::string anthropic_error_body(const Failure& failure);
 inline constexpr Protocol kAnthropicMessages{.decode = anthropic_messages_decode,
                                              .error_body = anthropic_error_body};
 
-/// count_tokens: a request whose prompt is to be counted and nothing else. The server prepares it as any
-/// other (Engine::prepare) and answers with anthropic_count_body(ids.size()); errors are
-/// anthropic_error_body()'s.
+/// count_tokens: a request whose prompt is to be counted and nothing else. The server counts
+/// it (Engine::count) and answers with anthropic_count_body(); errors are anthropic_error_body()'s.
 Result<engine::Request> anthropic_count_decode(const Value& body, const Headers& headers,
                                                const ServedModel& model);
 std::string anthropic_count_body(size_t tokens);

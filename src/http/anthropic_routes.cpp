@@ -11,9 +11,9 @@ namespace {
 Result<Reply> count_tokens(const HttpRequest& request, const Value& body, const Serving& serving) {
   Result<engine::Request> wanted = anthropic_count_decode(body, request.headers, serving.model);
   if (!wanted) return wanted.error();
-  const Result<engine::Prepared> prepared = serving.engine->prepare(std::move(wanted.value()));
-  if (!prepared) return prepared.error();
-  return Reply{.body = anthropic_count_body(prepared.value().ids.size())};
+  const Result<int64_t> count = serving.engine->count(std::move(wanted.value()));
+  if (!count) return count.error();
+  return Reply{.body = anthropic_count_body(static_cast<size_t>(count.value()))};
 }
 
 }  // namespace

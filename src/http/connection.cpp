@@ -278,12 +278,12 @@ asio::awaitable<bool> Connection::read_body(Reading& reading) {
   const auto second = std::chrono::nanoseconds(std::chrono::seconds(1));
   const auto byte_time = second / std::max<int64_t>(limits().body_bytes_per_second, 1);
   for (auto deadline = Clock::now() + limits().header_time;;) {
-    const size_t before = in_.size();
     if (!reading.take(in_)) co_return true;
-    // Bytes pay for time, but nothing is saved up: a large part that came fast holds no place for hours.
-    const auto paid = byte_time * static_cast<int64_t>(before - in_.size());
-    deadline = std::min(deadline + paid, Clock::now() + limits().header_time);
     const uint64_t size = reading.parser.get().body().size();
+    // Bytes of the body pay for time; what only frames it does not. Nothing is saved up: a large part that
+    // came fast holds no place for hours.
+    const auto paid = byte_time * static_cast<int64_t>(size - held_body_);
+    deadline = std::min(deadline + paid, Clock::now() + limits().header_time);
     if (size > held_body_ && shared_.body_bytes + (size - held_body_) > limits().bodies_bytes) {
       reading.failure = {
           .status = 503, .message = "The server is reading too many large requests.", .retry_after = 2.0};
@@ -292,9 +292,13 @@ asio::awaitable<bool> Connection::read_body(Reading& reading) {
     hold_body(size);
     if (reading.done()) co_return true;
     if (gone_) co_return false;
+    if (stopping()) {
+      reading.failure = {.status = 503, .message = "The server is stopping and takes no new requests."};
+      co_return true;
+    }
     start_reading();
     co_await changed(deadline);
-    if (Clock::now() < deadline || !in_.empty()) continue;
+    if (Clock::now() < deadline) continue;
     reading.failure = {.status = 408, .message = "The request's body came too slowly."};
     co_return true;
   }
@@ -373,6 +377,12 @@ std::optional<Reply> Connection::judge() {
     close_ = true;
     return say(
         {.status = 503, .message = "The server has as many connections as it takes.", .retry_after = 2.0});
+  }
+  // A body that is framed in a way that is not understood would be read as the next request.
+  if (const std::string_view coding = request_.headers.get("transfer-encoding");
+      !coding.empty() && lower_case(coding) != "chunked") {
+    close_ = true;
+    return say({.status = 501, .message = "The only transfer coding that is read here is chunked."});
   }
   if (request_.path.empty())
     return say({.status = 400, .message = "The request's target is no path, or it has two hosts."});

@@ -36,17 +36,25 @@ ErrorKind kind_of(const Failure& failure) {
   }
 }
 
+/// The member by which these protocols have what the engine calls `field`.
+std::string_view member_of(std::string_view field) {
+  if (field == engine::kContextField) return {};
+  if (field == "choices") return "n";
+  if (field == "stop_ids") return "stop_token_ids";
+  if (field == "reasoning.effort") return "reasoning_effort";
+  return field;
+}
+
 Value text_or_null(std::string_view text) { return text.empty() ? Value() : Value(text); }
 
 }  // namespace
 
 Value openai_error(const Failure& failure) {
   const ErrorKind kind = kind_of(failure);
-  const bool context = failure.field == engine::kContextField;
   Table error;
   error.set("message", Value(failure.message));
   error.set("type", Value(kind.type));
-  error.set("param", text_or_null(context ? "" : failure.field));
+  error.set("param", text_or_null(member_of(failure.field)));
   error.set("code", text_or_null(kind.code));
   Table body;
   body.set("error", Value(std::move(error)));

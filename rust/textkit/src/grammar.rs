@@ -85,18 +85,32 @@ impl Factory {
         let matcher = Matcher::new(Ok(parser));
         match matcher.get_error() {
             Some(e) => Err(refusal(source, &e)),
-            None => Ok(Constraint { matcher, vocab_size: self.vocab_size, ends_taken: 0 }),
+            None => {
+                // What cannot even begin is the fault of who asked for it, and is told now.
+                let mut trial = matcher.clone();
+                if trial.compute_mask_or_eos().is_err() {
+                    return Err(TextError::invalid(format!(
+                        "{} cannot be held: no answer fulfils it, or it is too large",
+                        name_of(source)
+                    )));
+                }
+                Ok(Constraint { matcher, vocab_size: self.vocab_size, ends_taken: 0 })
+            }
         }
+    }
+}
+
+fn name_of(source: Source) -> &'static str {
+    match source {
+        Source::JsonSchema | Source::JsonObject => "the JSON schema",
+        Source::Regex => "the regular expression",
+        Source::Lark => "the grammar",
     }
 }
 
 /// llguidance's words for what it cannot take, without its own options.
 fn refusal(source: Source, error: &str) -> TextError {
-    let what = match source {
-        Source::JsonSchema | Source::JsonObject => "the JSON schema",
-        Source::Regex => "the regular expression",
-        Source::Lark => "the grammar",
-    };
+    let what = name_of(source);
     if error.contains("oneOf constraints are not supported") {
         return TextError::invalid(format!(
             "{what} has a \"oneOf\" of which several might match at once, which cannot be held while an answer \

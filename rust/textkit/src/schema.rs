@@ -38,6 +38,11 @@ const OPTIONS: &str = "x-guidance";
 /// Between two parts of a document: enough for any indentation.
 const WHITE_SPACE: &str = r"[ \n\r\t]{1,64}";
 
+const BOUNDS: [&str; 5] =
+    ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
+/// From here on not every whole number is a number of its own.
+const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
+
 const DATE: &str = concat!(
     "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])",
     "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))",
@@ -101,6 +106,11 @@ fn walk(schema: &mut Value, place: &str) -> Result<()> {
     for word in COUNTS {
         if let Some(count) = table.get_mut(word) {
             whole(count);
+        }
+    }
+    for word in BOUNDS {
+        if table.get(word).and_then(Value::as_f64).is_some_and(|x| x.abs() >= EXACT_INTEGERS) {
+            return Err(not_held(&format!("\"{word}\" beyond 2^53"), place));
         }
     }
     hold_text(table);
