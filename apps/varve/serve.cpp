@@ -25,6 +25,7 @@ namespace varve::app {
 namespace {
 
 constexpr const char* kThisMachine = "127.0.0.1";
+constexpr int64_t kPort = 8080;
 constexpr int kMostSeconds = 86400;
 
 class Serve : public Command {
@@ -71,7 +72,7 @@ class Serve : public Command {
 
   ModelOptions model_;
   SamplingOptions sampling_;
-  std::optional<int64_t> port_ = 8080;
+  std::optional<int64_t> port_ = kPort;
   std::optional<std::string> host_ = kThisMachine;
   std::optional<std::string> unix_, tls_cert_, tls_key_, key_file_, name_;
   std::vector<std::string> allow_hosts_, cors_origins_;
@@ -108,11 +109,9 @@ void Serve::declare_address(Options& options) {
 void Serve::declare_work(Options& options) {
   options.text({"--name", "NAME", "What clients call the model; otherwise its card's name"}, name_);
   options.integer({"--parallel", "N", "Answers written at once (default 16)"}, {1, 1024}, parallel_);
-  options.bytes(
-      {"--cache-memory", "BYTES",
-       "Memory for what was computed, as 512MB or 4GB; otherwise one whole context, or half the free "
-       "memory"},
-      {1 << 20, 1e15}, cache_memory_);
+  options.bytes({"--cache-memory", "BYTES",
+                 "Memory for what was computed, as 512MB or 4GB; otherwise half the free memory"},
+                {1 << 20, 1e15}, cache_memory_);
   options.integer({"--queue-requests", "N", "Requests that may wait (default 256); more get a 429"},
                   {0, 1 << 20}, queue_requests_);
   options.integer({"--queue-tokens", "N", "Tokens of their prompts together (default 1048576)"}, {1, 1 << 30},
@@ -131,6 +130,7 @@ void Serve::check_usage() const {
   sampling_.check();
   if (unix_ && (tls_cert_ || tls_key_)) throw UsageError("--unix and TLS exclude each other: it is local");
   if (unix_ && host_ != kThisMachine) throw UsageError("--unix and --host exclude each other");
+  if (unix_ && port_ != kPort) throw UsageError("--unix and --port exclude each other");
   if (name_ && name_->empty()) throw UsageError("--name: the word is empty");
 }
 

@@ -88,10 +88,12 @@ class Builder {
       return true;
     }
     Frame& frame = stack_.back();
-    if (frame.value.is_array())
+    if (frame.value.is_array()) {
+      if (++items_ > limits_.items) return fail(fmt::format("more than {} elements of lists", limits_.items));
       frame.value.array().push_back(std::move(value));
-    else
-      frame.value.table().append(std::move(frame.key), std::move(value));
+      return true;
+    }
+    frame.value.table().append(std::move(frame.key), std::move(value));
     return true;
   }
 
@@ -100,6 +102,7 @@ class Builder {
   std::vector<Frame> stack_;
   Value root_;
   size_t keys_ = 0;
+  size_t items_ = 0;
   std::string error_;
 };
 

@@ -16,6 +16,7 @@ struct Limits {
   size_t bytes = size_t{16} << 20;
   int depth = 64;
   size_t keys = 100'000;           // members over the whole document
+  size_t items = 10'000'000;       // elements of lists, likewise
   size_t text = size_t{64} << 20;  // one string
 };
 

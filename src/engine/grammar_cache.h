@@ -13,8 +13,6 @@
 
 namespace varve::engine {
 
-inline constexpr size_t kMaxGrammarBytes = size_t{1} << 20;
-
 class GrammarCache {
  public:
   /// The tokenizer (may be null: then there are no grammars) outlives this. `end_ids`: what ends an answer.

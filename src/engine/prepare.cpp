@@ -110,7 +110,8 @@ Result<OfferedTools> Engine::read_chat(Request& request) const {
                            chat_template.find("tools") != std::string_view::npos;
   if (!tools.value().all.empty() && !takes_tools)
     return RequestError{
-        "this model's chat template has no place for tools; a model card can say how it writes calls", "tools"};
+        "this model's chat template has no place for tools; a model card can say how it writes calls",
+        "tools"};
   if (auto error = set_thinking(request.reasoning, syntax, chat_template, chat.extra)) return *error;
   return tools;
 }

@@ -54,9 +54,11 @@ inline constexpr std::string_view kContextField = "context_length";
 /// What is wrong with the limits, if anything.
 std::optional<RequestError> refuse(const Limits& limits, int64_t vocab);
 
+inline constexpr size_t kMaxGrammarBytes = size_t{1} << 20;
+
 struct Grammar {
   text::GrammarKind kind = text::GrammarKind::json_object;
-  std::string text;
+  std::string text;  // of kMaxGrammarBytes at most
 };
 
 /// What an answer may be, and how it is read.

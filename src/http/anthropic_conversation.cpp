@@ -73,7 +73,7 @@ constexpr auto kChoiceFields = std::to_array<Field>({
 
 RequestError no_such_block(std::string_view type, const std::string& where) {
   const bool media = type == "image" || type == "document";
-  return {fmt::format("{}: blocks of the type {} are not supported: {}.", where, json::dump(Value(type)),
+  return {fmt::format("{}: blocks of the type {} are not supported: {}.", where, shown(Value(type)),
                       media ? "no model that sees is loaded" : "the server runs no tools and keeps no files"),
           where + ".type"};
 }
@@ -214,7 +214,7 @@ Result<std::vector<Turn>> message_turns(const Value& message, const std::string&
   const std::string name = text_or(message.table(), "role", "");
   const Value* content = given(message.table(), "content");
   if (name != "user" && name != "assistant" && name != "system")
-    return wrong(where + ".role", "user, assistant or system", json::dump(Value(name)));
+    return wrong(where + ".role", "user, assistant or system", shown(Value(name)));
   if (!content) return wrong(where + ".content", "a text or a list of blocks", "absent");
   const Role role = name == "user" ? Role::user : name == "assistant" ? Role::assistant : Role::system;
   if (role == Role::system) {
@@ -271,9 +271,9 @@ std::optional<RequestError> read_tool_choice(const Value& choice, const std::vec
   if (type == "tool") {
     form.named_tool = text_or(choice.table(), "name", "");
     if (std::find(names.begin(), names.end(), form.named_tool) == names.end())
-      return RequestError{fmt::format("tool_choice names {}, which is none of the tools.",
-                                      json::dump(Value(form.named_tool))),
-                          "tool_choice.name"};
+      return RequestError{
+          fmt::format("tool_choice names {}, which is none of the tools.", shown(Value(form.named_tool))),
+          "tool_choice.name"};
   }
   if (type == "auto")
     form.tools = Tools::automatic;
@@ -282,7 +282,7 @@ std::optional<RequestError> read_tool_choice(const Value& choice, const std::vec
   else if (type == "any" || type == "tool")
     form.tools = Tools::required;
   else
-    return wrong("tool_choice.type", "auto, any, tool or none", json::dump(Value(type)));
+    return wrong("tool_choice.type", "auto, any, tool or none", shown(Value(type)));
   if (form.tools == Tools::required && names.empty())
     return RequestError{"tool_choice asks for a call, but there are no tools.", "tool_choice"};
   if (flag(choice.table(), "disable_parallel_tool_use").value_or(false)) form.parallel_tools = false;

@@ -110,7 +110,7 @@ std::optional<RequestError> read_thinking(const Table& body, const ChatTraits& t
   const std::string type = text_or(thinking->table(), "type", "");
   const std::string display = text_or(thinking->table(), "display", "summarized");
   if (display != "summarized" && display != "omitted")
-    return wrong("thinking.display", "summarized or omitted", json::dump(Value(display)));
+    return wrong("thinking.display", "summarized or omitted", shown(Value(display)));
   shown_to_client = display != "omitted";
   const std::optional<int64_t> budget = whole(thinking->table(), "budget_tokens");
   if (type == "enabled") {
@@ -121,7 +121,7 @@ std::optional<RequestError> read_thinking(const Table& body, const ChatTraits& t
   } else if (type == "disabled") {
     if (traits.thinks) reasoning.enabled = false;
   } else if (type != "adaptive" && type != "between_tools") {
-    return wrong("thinking.type", "enabled, disabled, adaptive or between_tools", json::dump(Value(type)));
+    return wrong("thinking.type", "enabled, disabled, adaptive or between_tools", shown(Value(type)));
   }
   return std::nullopt;
 }
@@ -131,7 +131,7 @@ std::optional<RequestError> read_format(const Value& format, const std::string& 
   const std::span<const Field> lists[] = {kFormatFields};
   if (auto error = check_fields(format.table(), lists, where + ".")) return error;
   const std::string type = text_or(format.table(), "type", "");
-  if (type != "json_schema") return wrong(where + ".type", "json_schema", json::dump(Value(type)));
+  if (type != "json_schema") return wrong(where + ".type", "json_schema", shown(Value(type)));
   const Value* schema = given(format.table(), "schema");
   if (!schema) return wrong(where + ".schema", "a JSON schema", "absent");
   return set_grammar(request, {.kind = text::GrammarKind::json_schema, .text = json::dump(*schema)}, where);

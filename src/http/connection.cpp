@@ -469,7 +469,7 @@ asio::awaitable<void> Connection::answer_with(const Protocol& protocol) {
     }
     if (gone_) answer.gone();
     if (answer.ended() && (drained() || gone_)) break;
-    if (unsent() > limits().unsent_bytes && !std::exchange(slow, true)) {
+    if (unsent() > limits().unsent_bytes && !answer.ended() && !std::exchange(slow, true)) {
       ++counters().clients_slow;
       answer.break_off({.status = 503, .message = "The answer was not read as fast as it was written."});
       continue;

@@ -29,10 +29,10 @@ void put_first(std::string& text, std::string_view before) {
 
 /// One system message at most at the beginning, or none where the template has no place for one.
 void settle_first(std::vector<Turn>& turns, const ChatTraits& traits) {
-  while (turns.size() > 1 && turns[0].role == Role::system && turns[1].role == Role::system) {
-    add_paragraph(turns[0].text, turns[1].text);
-    turns.erase(turns.begin() + 1);
-  }
+  size_t first = 1;  // that is no system message any more
+  while (first < turns.size() && turns[0].role == Role::system && turns[first].role == Role::system)
+    add_paragraph(turns[0].text, turns[first++].text);
+  if (first > 1) turns.erase(turns.begin() + 1, turns.begin() + static_cast<ptrdiff_t>(first));
   if (turns.empty() || turns[0].role != Role::system || traits.system) return;
   if (turns.size() > 1 && turns[1].role == Role::user) {
     put_first(turns[1].text, turns[0].text);

@@ -26,6 +26,6 @@ struct HttpLimits {
 
 /// Of a request's body.
 inline constexpr json::Limits kBodyLimits{
-    .bytes = size_t{64} << 20, .depth = 64, .keys = 100'000, .text = size_t{64} << 20};
+    .bytes = size_t{64} << 20, .depth = 64, .keys = 100'000, .items = 2'000'000, .text = size_t{64} << 20};
 
 }  // namespace varve::http

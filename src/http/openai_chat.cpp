@@ -122,7 +122,7 @@ std::optional<RequestError> read_format(const Table& body, engine::Request& requ
       if (auto error = check_fields(wrapped->table(), inner, "response_format.json_schema.")) return error;
     if (wrapped) schema = given(wrapped->table(), "schema");
   } else if (type != "json_object") {
-    return wrong("response_format.type", "text, json_object or json_schema", json::dump(Value(type)));
+    return wrong("response_format.type", "text, json_object or json_schema", shown(Value(type)));
   }
   engine::Grammar grammar;
   if (schema) grammar = {.kind = text::GrammarKind::json_schema, .text = json::dump(*schema)};
@@ -133,7 +133,7 @@ std::optional<RequestError> set_effort(const std::string& effort, std::string_vi
                                        const ChatTraits& traits, engine::Reasoning& reasoning) {
   constexpr std::string_view kLevels[] = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
   if (std::find(std::begin(kLevels), std::end(kLevels), effort) == std::end(kLevels))
-    return wrong(field, "none, minimal, low, medium, high, xhigh or max", json::dump(Value(effort)));
+    return wrong(field, "none, minimal, low, medium, high, xhigh or max", shown(Value(effort)));
   if (effort == "none")
     reasoning.enabled = false;
   else if (traits.thinking_switch && !traits.effort)
@@ -159,7 +159,7 @@ std::optional<RequestError> read_thinking_object(const Table& object, engine::Re
   if (auto error = check_fields(object, lists, "thinking.")) return error;
   const std::string type = text_or(object, "type", "");
   if (type != "enabled" && type != "disabled")
-    return wrong("thinking.type", "enabled or disabled", json::dump(Value(type)));
+    return wrong("thinking.type", "enabled or disabled", shown(Value(type)));
   reasoning.enabled = type == "enabled";
   if (auto budget = whole(object, "budget_tokens")) reasoning.budget = budget;
   return std::nullopt;

@@ -41,7 +41,7 @@ size_t characters(std::string_view text) {
 
 class CompletionEncoder final : public OpenaiEncoder {
  public:
-  /// `echoes`: by choice, the text that comes first; or empty.
+  /// `echoes`: by prompt, the text that comes first; or empty.
   CompletionEncoder(OpenaiForm form, std::vector<std::string> echoes)
       : OpenaiEncoder(std::move(form),
                       {.id_prefix = "cmpl-", .object = "text_completion", .chunk_object = "text_completion"}),
@@ -59,8 +59,7 @@ class CompletionEncoder final : public OpenaiEncoder {
   };
 
   void begin(size_t number, std::string& out) override {
-    if (number >= echoes_.size()) return;
-    say(number, echoes_[number], {}, out);
+    if (!echoes_.empty()) say(number, echoes_[static_cast<size_t>(form().prompt_of[number])], {}, out);
   }
 
   void add(size_t number, const engine::AnswerEvent& answer, std::string& out) override {
@@ -241,7 +240,7 @@ Result<Call> openai_completions_decode(const Value& body, const Headers& /*heade
   if (!prompts) return prompts.error();
   std::vector<std::string> echoes;
   for (engine::Prompt& prompt : prompts.value()) {
-    if (echo) echoes.insert(echoes.end(), static_cast<size_t>(request.choices), prompt_text(prompt, model));
+    if (echo) echoes.push_back(prompt_text(prompt, model));
     request.prompt = std::move(prompt);
     call.requests.push_back(request);
   }

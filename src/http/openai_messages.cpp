@@ -124,7 +124,7 @@ Result<Role> role_of(const Table& message, const std::string& where) {
     if (role == name) return value;
   if (role == "function")
     return RequestError{where + ".role: \"function\" is not supported: use \"tool\".", where + ".role"};
-  return wrong(where + ".role", "system, developer, user, assistant or tool", json::dump(Value(role)));
+  return wrong(where + ".role", "system, developer, user, assistant or tool", shown(Value(role)));
 }
 
 Result<Turn> turn_of(const Value& message, const std::string& where) {
@@ -164,7 +164,7 @@ Result<Value> tool_of(const Value& tool, const std::string& where, std::vector<s
   const std::string type = text_or(tool.table(), "type", "function");
   if (type != "function")
     return RequestError{fmt::format("{}: tools of the type {} are not supported: only \"function\" is.",
-                                    where, json::dump(Value(type))),
+                                    where, shown(Value(type))),
                         where + ".type"};
   const std::span<const Field> lists[] = {kToolFields};
   if (auto error = check_fields(tool.table(), lists, where + ".")) return *error;

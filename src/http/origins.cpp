@@ -15,8 +15,8 @@ std::string shown(std::string_view text) { return printable(text.substr(0, 200))
 bool listed(const std::vector<std::string>& list, std::string_view word) {
   return std::any_of(list.begin(), list.end(), [&](const std::string& known) {
     if (known == "*") return true;
-    if (known.starts_with("*.")) return word.ends_with(std::string_view(known).substr(1));
-    return lower_case(known) == word;
+    const std::string rule = lower_case(known);
+    return rule.starts_with("*.") ? word.ends_with(std::string_view(rule).substr(1)) : rule == word;
   });
 }
 

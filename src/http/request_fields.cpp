@@ -127,6 +127,10 @@ Applied set_grammar(engine::Request& request, engine::Grammar grammar, std::stri
   if (request.form.grammar)
     return RequestError{fmt::format("{} is a second constraint of one answer. Send one.", field),
                         std::string(field)};
+  // Here already: a request may have many prompts, each with the grammar.
+  if (grammar.text.size() > engine::kMaxGrammarBytes)
+    return wrong(field, fmt::format("at most {} bytes", engine::kMaxGrammarBytes),
+                 fmt::format("{}", grammar.text.size()));
   request.form.grammar = std::move(grammar);
   return std::nullopt;
 }

@@ -16,6 +16,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <list>
+#include <mutex>
 #include <thread>
 
 #include "core/log.h"
@@ -130,6 +131,7 @@ struct Server::State {
   int64_t refused_now = 0;
   bool started = false;
   std::atomic<bool> stop_called{false};
+  std::mutex waiting;  // several may wait, one joins
   std::thread thread;
 };
 
@@ -329,6 +331,7 @@ void Server::stop() {
 }
 
 void Server::wait() {
+  const std::lock_guard lock(state_->waiting);
   if (state_->thread.joinable()) state_->thread.join();
 }
 

@@ -46,7 +46,7 @@ class Server {
   void ready(Serving serving);
   /// Takes no new work; running answers end within stop_seconds, by themselves or with an error. Any thread.
   void stop();
-  /// Until all connections are closed after stop().
+  /// Until all connections are closed after stop(). Any thread.
   void wait();
 
   /// "http://127.0.0.1:8080", "https://[::1]:8080", "unix:/run/varve.sock".

@@ -145,6 +145,7 @@ TEST(Serve, SaysWhatIsWrongInOneError) {
   refused({tiny_model(), "--port", "0", "--api-key-file", "/nowhere"}, 1, "/nowhere");
   refused({tiny_model(), "--port", "0", "--allow-host", "http://x"}, 1, "is not a host name");
   refused({tiny_model(), "--unix", "/tmp/x", "--host", "0.0.0.0"}, 2, "exclude each other");
+  refused({tiny_model(), "--unix", "/tmp/x", "--port", "9000"}, 2, "exclude each other");
   refused({tiny_model(), "--port", "0", "--cache-memory", "lots"}, 2, "'lots' is not a number of bytes");
   refused({tiny_model(), "--port", "0", "--top-p", "2"}, 2, "--top-p");
   refused({"/nowhere/model", "--port", "0"}, 1, "/nowhere/model");

@@ -115,7 +115,7 @@ TEST(Routes, PropsHoldNoSecret) {
 
 TEST(Hosts, OtherNamesAreRefused) {
   ServerSetup setup;
-  setup.options.rules.hosts = {"models.example.org", "*.lan"};
+  setup.options.rules.hosts = {"models.example.org", "*.LAN"};
   TestServer server(std::move(setup));
   const auto status = [&](const std::string& host) {
     return ask(server.port(), "GET", "/health", "", "Host: " + host + "\r\n").status;

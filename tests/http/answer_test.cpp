@@ -160,6 +160,16 @@ TEST(Answer, OfAClientThatDoesNotReadIsEnded) {
   EXPECT_EQ(ask(server.port(), "GET", "/health").status, 200);
 }
 
+/// A whole answer may be longer than what a stream may leave unread: nobody is slow before it is there.
+TEST(Answer, ThatIsLongMakesNoSlowClient) {
+  ServerSetup setup;
+  setup.options.limits.unsent_bytes = 10;
+  TestServer server(std::move(setup));
+  const Response response = ask(server.port(), "POST", "/ask", question(5, 100, false));
+  EXPECT_EQ(count_of(response.body, " "), 100);
+  EXPECT_EQ(server.server().counters().clients_slow, 0);
+}
+
 TEST(Answer, OfAClientThatReadsLateHasOneEnd) {
   ServerSetup setup;
   setup.options.limits.unsent_bytes = 2000;

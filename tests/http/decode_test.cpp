@@ -94,6 +94,10 @@ TEST(Decode, ListsAreCapped) {
   body = {};
   body.set("prompt", Value(Array(129, Value(Array{Value(1)}))));
   EXPECT_EQ(refused_field(body, openai_completions_decode), "prompt");
+  body = {};  // before each prompt gets a copy of it
+  body.set("prompt", Value(Array{Value(1)}));
+  body.set("guided_regex", Value(std::string(engine::kMaxGrammarBytes + 1, 'a')));
+  EXPECT_EQ(refused_field(body, openai_completions_decode), "guided_regex");
   Table pairs;
   for (int i = 0; i < 17; ++i) pairs.set(std::to_string(i), Value("x"));
   body = {};

@@ -53,6 +53,15 @@ TEST(Stop, RunningAnswersEndByThemselves) {
   EXPECT_FALSE(HttpClient(server.port()).connected());
 }
 
+TEST(Stop, IsWaitedForBySeveralThreads) {
+  TestServer server;
+  std::vector<std::thread> waiting;
+  for (int i = 0; i < 4; ++i) waiting.emplace_back([&] { server.server().wait(); });
+  server.server().stop();
+  for (std::thread& one : waiting) one.join();
+  EXPECT_FALSE(HttpClient(server.port()).connected());
+}
+
 TEST(Stop, EndsWhatTakesTooLong) {
   ServerSetup setup{.sequences = 2};
   setup.options.stop_seconds = 0.2;

@@ -157,7 +157,10 @@ TEST_F(SchemaSuite, WhatCannotBeHeldIsRefusedByItsKeywordAndPlace) {
             std::string::npos);
   EXPECT_NE(message(R"({"type": "string", "format": "regex"})").find("regex"), std::string::npos);
   EXPECT_NE(message(R"({"x-guidance": {"coerce_one_of": true}})").find("\"x-guidance\""), std::string::npos);
-  EXPECT_NE(message(R"({"type": "integer", "minimum": 1e20})").find("\"minimum\" beyond 2^53"), std::string::npos);
+  EXPECT_NE(message(R"({"type": "integer", "minimum": 1e20})").find("\"minimum\" beyond 2^53"),
+            std::string::npos);
+  EXPECT_NE(message(R"({"$ref": "#/components/a", "components": {"a": {"not": {}}}})").find("\"$ref\" to"),
+            std::string::npos);
   EXPECT_NE(message(R"({"$ref": "#"})"), "taken");
   EXPECT_FALSE(grammars_->compile(GrammarKind::lark, "start: start").ok());
   // A property that is called like a keyword is none.
