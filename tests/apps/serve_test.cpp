@@ -88,7 +88,7 @@ TEST(Serve, AnswersUntilASignal) {
   ASSERT_TRUE(server.says("answers on unix:")) << server.err();
   EXPECT_EQ(get(socket, "/health").body, R"({"status":"ok"})");
   Response props = get(socket, "/props");
-  EXPECT_THAT(props.body, HasSubstr(R"("parallel":8)"));
+  EXPECT_THAT(props.body, HasSubstr(R"("parallel":16)"));
   EXPECT_THAT(get(socket, "/metrics").body, HasSubstr("varve_requests_finished_total 1\n"));  // the warm-up
   server.signal(SIGTERM);
   EXPECT_EQ(server.code(), 0) << server.err();
