@@ -144,7 +144,7 @@ TEST(Server, RefusesWhatIsNoHttp) {
            "POST /ask HTTP/1.1\r\n" + host +
                "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
            "POST /ask HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
-           std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS client\r\n\r\n", 32)}) {
+           std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS client\r\n\r\n", 28)}) {
     HttpClient client(server.port());
     ASSERT_TRUE(client.send(wrong));
     const Response response = client.response();
@@ -161,6 +161,15 @@ TEST(Server, RefusesWhatIsNoHttp) {
 
 TEST(Server, RefusesWhatItWouldHaveToIgnore) {
   TestServer server;
+  for (const char* coding : {"xchunked", "gzip", "identity", "chunked, gzip", "chunked, chunked"}) {
+    // What follows must not be taken for a request of its own.
+    HttpClient client(server.port());
+    ASSERT_TRUE(client.send("POST /ask HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: " +
+                            std::string(coding) + "\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    const int status = client.response().status;
+    EXPECT_TRUE(status == 501 || status == 400) << coding << status;
+    EXPECT_TRUE(client.ended()) << coding;
+  }
   EXPECT_EQ(ask(server.port(), "POST", "/ask", "zipped", "Content-Encoding: gzip\r\n").status, 415);
   EXPECT_EQ(ask(server.port(), "POST", "/ask", question(5, 1, false), "Expect: a-miracle\r\n").status, 417);
 }
@@ -298,6 +307,27 @@ TEST(ServerLimits, SlowBodies) {
     std::this_thread::sleep_for(milliseconds(50));
   }
   EXPECT_EQ(steady.response().status, 200);
+}
+
+// What frames a body is none of it: half a chunk's size, or an extension without end, holds no place.
+TEST(ServerLimits, SlowChunks) {
+  ServerSetup setup;
+  setup.options.limits.header_time = milliseconds(300);
+  TestServer server(std::move(setup));
+  const std::string head = "POST /ask HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2";
+  HttpClient half(server.port());
+  ASSERT_TRUE(half.send(head));
+  EXPECT_EQ(half.response(milliseconds(2000)).status, 408);
+  EXPECT_TRUE(half.ended());
+
+  HttpClient dribble(server.port());
+  ASSERT_TRUE(dribble.send(head + ";"));
+  for (int i = 0; i < 60 && dribble.send("x"); ++i) std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_EQ(dribble.response(milliseconds(2000)).status, 408);
+
+  HttpClient large(server.port());  // sent, and left
+  large.send(head + ";" + std::string(100'000, 'x'));
+  EXPECT_EQ(large.response(milliseconds(2000)).status, 408);
 }
 
 TEST(ServerLimits, Connections) {
