@@ -238,12 +238,21 @@ http::Serving Serve::serving(runtime::LoadedModel& model, engine::EngineThread& 
   return serving;
 }
 
+/// What a client on this machine calls the server: no address stands for all of them.
+std::string reachable(std::string address) {
+  for (const char* any : {"//0.0.0.0:", "//[::]:"})
+    if (const size_t at = address.find(any); at != std::string::npos)
+      return address.replace(at, std::string_view(any).size(), "//localhost:");
+  return address;
+}
+
 void Serve::tell_ready(const http::Server& server, const std::string& model) const {
   fmt::print("{} answers on {}\n", printable(model), printable(server.address()));
+  const std::string base_url = reachable(server.address());
   if (!unix_)
     for (const http::ProtocolFile& protocol : http::protocols())
       for (const http::CopyLine& line :
-           protocol.copy_lines({.base_url = server.address(), .model = model, .needs_key = keys_.any()}))
+           protocol.copy_lines({.base_url = base_url, .model = model, .needs_key = keys_.any()}))
         fmt::print("  {:<12} {}\n", line.where, printable(line.line));
   else
     fmt::print("  {:<12} curl --unix-socket {} http://localhost/health\n", "curl", printable(*unix_));

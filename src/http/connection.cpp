@@ -505,7 +505,8 @@ void Connection::fail(const Failure& failure) {
 }
 
 void Connection::decorate(Reply& reply) const {
-  if (!request_.id.empty()) reply.headers.emplace_back("X-Request-Id", request_.id);
+  if (!request_.id.empty())  // clients differ in where they look for it
+    for (const char* name : {"X-Request-Id", "Request-Id"}) reply.headers.emplace_back(name, request_.id);
   const bool has_cors = std::any_of(reply.headers.begin(), reply.headers.end(), [](const auto& header) {
     return header.first == "Access-Control-Allow-Origin";
   });
