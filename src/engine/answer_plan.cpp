@@ -15,10 +15,6 @@ using text::syntax::SyntaxChoice;
 using Opening = AnswerGuide::Opening;
 using Plan = AnswerGuide::Plan;
 
-bool has_channels(const SyntaxChoice& syntax) {
-  return std::holds_alternative<text::syntax::ChannelForm>(syntax.tools->forms.front());
-}
-
 /// Every call of this model begins with a marker, so that text that begins like one is one. A bracket is
 /// none: an answer may begin with it.
 bool marks_calls(const SyntaxChoice& syntax) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "text/syntax/match.h"
+
 namespace varve::engine {
 
 using text::syntax::append_piece;
@@ -41,9 +43,7 @@ std::string MarkerFilter::push(std::string text) {
   size_t keep = 0;
   for (size_t i = 0; i < written_.size(); ++i) {
     if (written_[i] == 0) continue;
-    const std::string_view marker = (*markers_)[i].content;
-    for (size_t n = std::min(marker.size() - 1, held_.size()); n > keep; --n)
-      if (held_.ends_with(marker.substr(0, n))) keep = n;
+    keep = std::max(keep, text::syntax::tail_of_tag(held_, (*markers_)[i].content));
   }
   out.append(held_, 0, held_.size() - keep);
   held_.erase(0, held_.size() - keep);

@@ -19,10 +19,6 @@ namespace {
 /// Of a call that a grammar may yet take over: it does so within the first token or two.
 constexpr size_t kLongestOpening = 256;
 
-double seconds(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
-}
-
 Usage usage_of(const Sequence& sequence) {
   return {.prompt_tokens = sequence.prompt_tokens,
           .cached_tokens = sequence.cached_tokens,

@@ -16,10 +16,6 @@ namespace varve::engine {
 
 namespace {
 
-double seconds(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
-}
-
 /// How long a queue takes to drain, by what the last minute or so of work got done.
 class DrainTime {
  public:

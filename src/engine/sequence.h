@@ -20,6 +20,10 @@ namespace varve::engine {
 
 using Clock = std::chrono::steady_clock;
 
+inline double seconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
 struct Sequence {
   explicit Sequence(state::PagePool& pool) : pages(pool) {}
 

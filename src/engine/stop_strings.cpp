@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "text/syntax/match.h"
+
 namespace varve::engine {
 
 std::string StopStrings::push(std::string_view text) {
@@ -25,11 +27,7 @@ std::string StopStrings::push(std::string_view text) {
   }
   // The longest end of the text that begins a stop string.
   size_t keep = 0;
-  for (const std::string& stop : strings_) {
-    for (size_t n = std::min(stop.size() - 1, held_.size()); n > keep; --n) {
-      if (held_.ends_with(std::string_view(stop).substr(0, n))) keep = n;
-    }
-  }
+  for (const std::string& stop : strings_) keep = std::max(keep, text::syntax::tail_of_tag(held_, stop));
   std::string out = held_.substr(0, held_.size() - keep);
   held_.erase(0, out.size());
   return out;

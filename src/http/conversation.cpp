@@ -207,4 +207,21 @@ std::optional<RequestError> check_tool_name(const Value* name, std::vector<std::
   return std::nullopt;
 }
 
+Result<Value> read_tools(const Table& body, const ToolWords& words, engine::AnswerForm& form) {
+  const Value* tools = given(body, "tools");
+  std::vector<std::string> names;
+  Array out;
+  if (tools && tools->array().size() > kMaxTools)
+    return wrong("tools", fmt::format("at most {} tools", kMaxTools),
+                 fmt::format("a list of {}", tools->array().size()));
+  for (size_t i = 0; tools && i < tools->array().size(); ++i) {
+    Result<Value> tool = words.tool(tools->array()[i], fmt::format("tools[{}]", i), names);
+    if (!tool) return tool.error();
+    out.push_back(std::move(tool.value()));
+  }
+  if (const Value* choice = given(body, "tool_choice"))
+    if (auto error = words.choice(*choice, names, form)) return *error;
+  return out.empty() ? Value() : Value(std::move(out));
+}
+
 }  // namespace varve::http

@@ -12,12 +12,14 @@
 // no
 //   JSON object (a call that broke, sent back) is shown as {"malformed": "..."}.
 // - Results of tools are text; each carries the id and the name of its call.
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/error.h"
 #include "core/value.h"
+#include "engine/request.h"
 #include "http/chat_traits.h"
 #include "text/chat_template.h"
 
@@ -52,6 +54,17 @@ Value function_tool(std::string_view name, const Value* description, const Value
 /// What is wrong with the name of a tool, if anything. `seen` gets it.
 std::optional<RequestError> check_tool_name(const Value* name, std::vector<std::string>& seen,
                                             std::string_view where);
+
+/// How a protocol writes one tool and its choice among them. `names`: those of the tools that were read.
+struct ToolWords {
+  Result<Value> (*tool)(const Value& tool, const std::string& where, std::vector<std::string>& names);
+  std::optional<RequestError> (*choice)(const Value& choice, const std::vector<std::string>& names,
+                                        engine::AnswerForm& form);
+};
+
+/// The member "tools" in the one shape that templates know, or null; and what "tool_choice" makes of the
+/// form.
+Result<Value> read_tools(const Table& body, const ToolWords& words, engine::AnswerForm& form);
 
 /// Puts a block of text after another, with an empty line between.
 void add_paragraph(std::string& text, std::string_view more);

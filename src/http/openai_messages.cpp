@@ -237,20 +237,7 @@ Result<std::vector<Turn>> openai_turns(const Value* messages) {
 }
 
 Result<Value> openai_tools(const Table& body, engine::AnswerForm& form) {
-  const Value* tools = given(body, "tools");
-  std::vector<std::string> names;
-  Array out;
-  if (tools && tools->array().size() > kMaxTools)
-    return wrong("tools", fmt::format("at most {} tools", kMaxTools),
-                 fmt::format("a list of {}", tools->array().size()));
-  for (size_t i = 0; tools && i < tools->array().size(); ++i) {
-    Result<Value> tool = tool_of(tools->array()[i], fmt::format("tools[{}]", i), names);
-    if (!tool) return tool.error();
-    out.push_back(std::move(tool.value()));
-  }
-  if (const Value* choice = given(body, "tool_choice"))
-    if (auto error = read_tool_choice(*choice, names, form)) return *error;
-  return out.empty() ? Value() : Value(std::move(out));
+  return read_tools(body, {.tool = tool_of, .choice = read_tool_choice}, form);
 }
 
 }  // namespace varve::http

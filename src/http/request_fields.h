@@ -44,22 +44,29 @@ Applied set_grammar(engine::Request& request, engine::Grammar grammar, std::stri
 /// A regular expression that matches exactly these texts.
 std::string choice_regex(const std::vector<std::string>& choices);
 
-/// The names under which many servers and clients have them.
-inline constexpr auto kSamplingFields = std::to_array<Field>({
+/// Those that every protocol has.
+inline constexpr Field kTemperatureField =
     in_range_of("temperature", {.name = "temperature",
                                 .says = "0: the most probable token",
                                 .kinds = kNumber,
-                                .apply = apply_number<&engine::Sampling::temperature>}),
+                                .apply = apply_number<&engine::Sampling::temperature>});
+inline constexpr Field kTopPField =
     in_range_of("top_p", {.name = "top_p",
                           .says = "the most probable tokens that hold this much probability",
                           .kinds = kNumber,
-                          .apply = apply_number<&engine::Sampling::top_p>}),
-    {.name = "top_k",
-     .says = "the so many most probable tokens; 0 or -1: all",
-     .kinds = kWhole,
-     .low = -1,
-     .high = engine::kMostTokens,
-     .apply = apply_top_k},
+                          .apply = apply_number<&engine::Sampling::top_p>});
+inline constexpr Field kTopKField{.name = "top_k",
+                                  .says = "the so many most probable tokens; 0 or -1: all",
+                                  .kinds = kWhole,
+                                  .low = -1,
+                                  .high = engine::kMostTokens,
+                                  .apply = apply_top_k};
+
+/// The names under which many servers and clients have them.
+inline constexpr auto kSamplingFields = std::to_array<Field>({
+    kTemperatureField,
+    kTopPField,
+    kTopKField,
     in_range_of("min_p", {.name = "min_p",
                           .says = "tokens with this share of the best one's probability",
                           .kinds = kNumber,

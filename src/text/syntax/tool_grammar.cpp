@@ -195,10 +195,6 @@ class CallWriter {
   std::vector<std::unique_ptr<Value>> schemas_;  // parameters point into them
 };
 
-bool has_channels(const SyntaxChoice& choice) {
-  return std::holds_alternative<ChannelForm>(choice.tools->forms.front());
-}
-
 std::string channel_thought(Lark& lark) {
   const std::string rest = sequence({lark.text_until("<|end|>"), lark.literal("<|start|>assistant")});
   return "(" + sequence({lark.literal("<|channel|>analysis<|message|>"), rest}) + ")?";
@@ -246,6 +242,10 @@ std::string with_text(Lark& lark, const ToolSyntax& syntax, const Calls& calls) 
 }
 
 }  // namespace
+
+bool has_channels(const SyntaxChoice& choice) {
+  return std::holds_alternative<ChannelForm>(choice.tools->forms.front());
+}
 
 Result<std::string> tool_grammar(const SyntaxChoice& choice, const GrammarRequest& request) {
   std::vector<const Tool*> tools;

@@ -32,6 +32,9 @@ struct GrammarRequest {
 /// to call one.
 Result<std::string> tool_grammar(const SyntaxChoice& choice, const GrammarRequest& request);
 
+/// Answers come in channels (channels.h).
+bool has_channels(const SyntaxChoice& choice);
+
 /// What the model must write before the text of an answer that is no call, as a GrammarKind::lark; "" where
 /// it need not write anything (a thought aside).
 std::string answer_head(const SyntaxChoice& choice, std::span<const AddedToken> vocabulary);
