@@ -152,7 +152,12 @@ TEST(EngineThread, CancelFromAnyThreadAndFromTheSink) {
   auto engine = make_engine(model, {.memory = {.cache_bytes = 100'000}});
   EngineThread thread(*engine, {});
   Client mine, from_sink, other;
-  const RequestId id = taken(thread.submit(prepared(*engine, greedy({1}, 400)), mine.sink()));
+  // Slow enough that its cancelling comes before its end, however busy the machine is.
+  const auto slow = [sink = mine.sink()](Event event) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    sink(std::move(event));
+  };
+  const RequestId id = taken(thread.submit(prepared(*engine, greedy({1}, 400)), slow));
   thread.cancel(id);
   EXPECT_EQ(mine.wait().reason, FinishReason::cancelled);
   thread.cancel(id);     // it has ended
